@@ -1,5 +1,6 @@
 """The omnichannel hub: one conversation per customer, whatever channel they write on.
 
-Six floors, imports go downward only: ``app``/``cli``/``settings``, ``api``/``workers``, ``ingress``,
-``services``, ``adapters``/``store``/``unify``/``routing``, ``model``. Start reading at ``hub.model``.
+Six floors; imports go downward only: ``app``, ``cli``, ``settings`` on ``api``, ``workers`` on
+``ingress`` on ``services`` on ``adapters``, ``store``, ``unify``, ``routing`` on ``model``.
+Start reading at ``hub.model.channel``.
 """

@@ -140,6 +140,7 @@ def install_modules(npm: Sequence[str], env: dict[str, str]) -> None:
         return
     say("installing the front end's packages")
     subprocess.check_call([*npm, "ci", "--no-audit", "--no-fund"], cwd=WEB, env=env)
+    MODULES_STAMP.parent.mkdir(exist_ok=True)
     MODULES_STAMP.write_text(wanted)
 
 
