@@ -85,12 +85,32 @@ class EventKind(StrEnum):
 
 
 _K = EventKind
-_ITEM = ("state", "from", "to", "reason", "tier", "class", "rule", "case", "attempt", "vstart", "by")
+_ITEM = (
+    "state",
+    "from",
+    "to",
+    "reason",
+    "tier",
+    "class",
+    "rule",
+    "case",
+    "attempt",
+    "vstart",
+    "by",
+)
 _OFFER = ("offer", "mode", "expires_at", "reason", "class", "tier", "auto", "waited_s")
 
 FACTS: Mapping[EventKind, tuple[str, ...]] = MappingProxyType(
     {
-        _K.MESSAGE_RECEIVED: ("number", "kind", "channel", "case", "first", "auto_reply", "new_item"),
+        _K.MESSAGE_RECEIVED: (
+            "number",
+            "kind",
+            "channel",
+            "case",
+            "first",
+            "auto_reply",
+            "new_item",
+        ),
         _K.MESSAGE_SENT: ("number", "kind", "channel", "by", "case"),
         _K.MESSAGE_NOTED: ("number", "mentions", "by"),
         _K.MESSAGE_CHANGED: ("change", "revision", "channel"),
@@ -199,9 +219,7 @@ def new_event(  # noqa: PLR0913 - the columns of the log
             raise ValueError(f"{kind} carries no fact {name!r}")
         if isinstance(value, str) and len(value) > 200:
             raise ValueError(f"{kind}.{name} is too long for a fact")
-    return NewEvent(
-        kind, at, actor, conversation, customer, message, item, queue, agent, facts
-    )
+    return NewEvent(kind, at, actor, conversation, customer, message, item, queue, agent, facts)
 
 
 @dataclass(frozen=True, slots=True)
