@@ -7,8 +7,9 @@ then compare and sort it alike and it goes over the wire unchanged.
 import os
 import re
 import threading
-import time
 from typing import NewType
+
+from hub.model.clock import to_micros, utc_now
 
 OrgUnitId = NewType("OrgUnitId", str)
 AgentId = NewType("AgentId", str)
@@ -48,7 +49,7 @@ class IdSource:
 
     def next(self) -> str:
         """Return the next id as canonical text."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = to_micros(utc_now()) // 1000
         random_bits = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
         with self._lock:
             if now_ms > self._last_ms:
