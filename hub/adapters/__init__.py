@@ -14,6 +14,8 @@ from hub.model.channel import Manifest
 
 _OURS: dict[str, str] = {
     # one line per kind, in the order the admin screen shows them
+    "telegram": "hub.adapters.telegram",
+    "slack": "hub.adapters.slack",
 }
 KINDS: Mapping[str, str] = MappingProxyType(_OURS)
 """Kind to the module that exports its MANIFEST. A new channel is one folder and one line here."""
