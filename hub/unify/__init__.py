@@ -1,0 +1,1 @@
+"""Pure rules that make one conversation out of many channels."""
