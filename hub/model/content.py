@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MediaKind = Literal["image", "audio", "video", "file", "voice", "sticker"]
+MediaKind = Literal["image", "audio", "video", "file", "voice", "sticker", "original"]
+"""`original`: a mail as it arrived, kept beside what was read of it; not listed."""
 
 
 class _Frozen(BaseModel):
@@ -34,7 +35,7 @@ class Content(_Frozen):
             (or the HTML as text), whole, with quotes.
         visible: for mail, the part of `text` that is new (quotes and footers folded);
             None when that is all of `text`.
-        html: mail only, as received and decoded. Never shown before `unify.content.html` cleaned it.
+        html: mail only, as received and decoded; shown only cleaned by `unify.content.html`.
         subject: mail only.
         choices: buttons offered with the text.
         chosen: the `value` of the choice a customer picked.

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from hub.model.ids import AgentId, CaseId, ConversationId, CustomerId, ItemId, MessageId, QueueId
 
-Fact: TypeAlias = str | int | float | bool | None | list[str]
+Fact: TypeAlias = str | int | float | bool | list[str] | None
 
 
 class EventKind(StrEnum):

@@ -293,10 +293,12 @@ class SetOwner:
 
 @dataclass(frozen=True, slots=True)
 class RulesPublished:
-    """Another rule set is current. Waiting items keep theirs unless `replan` names them."""
+    """Another rule set is current. Items keep their plan unless `replan` has their facts."""
 
     version: int
-    replan: tuple[ItemId, ...] = ()
+    replan: Mapping[ItemId, Mapping[str, Fact]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The vocabulary of work: items that ask for a person's attention, offers, assignments, timers.
 
-Rows of the tables `work_item`, `offer`, `assignment` and `timer` are these values. They are frozen:
-the router replaces them and says which rows changed; `services/dispatch` alone writes them. Instants
-are aware UTC, durations seconds. Who works (agents, presence, queues) stands in `staff`, what may
+Rows of the tables `work_item`, `offer`, `assignment` and `timer` are these values. They are
+frozen: the router replaces them and says which rows changed; `services/dispatch` alone writes
+them. Instants are aware UTC, durations seconds. Who works stands in `staff`, what may
 be asked of the router in `router_commands`.
 """
 
@@ -184,7 +184,8 @@ class PlanStep:
 class Plan:
     """What a rule decided for one item; stored with the item as JSON, never changed afterwards.
 
-    `max_wait_then` is one of `callback_or_voicemail`, `voicemail`, `overflow`, `escalate`, `notify`.
+    `max_wait_then` is one of `callback_or_voicemail`, `voicemail`, `overflow`, `escalate` and
+    `notify`.
     """
 
     rule_id: str
@@ -285,6 +286,7 @@ class Offer:
     created_at: datetime
     expires_at: datetime
     from_agent_id: AgentId | None = None
+    handover_owner: bool = False
     ended_at: datetime | None = None
     end_reason: str | None = None
 

@@ -11,7 +11,13 @@ from datetime import datetime, timedelta
 
 from hub.model.channel import Receipt, StatusReport
 from hub.model.clock import from_micros, to_micros
-from hub.model.delivery import CHAT_RETRY_LIMIT_S, RETRY_DELAYS_S, DeliveryState, MoveBy
+from hub.model.delivery import (
+    CHAT_RETRY_LIMIT_S,
+    HOLD_LATER_LIMIT_S,
+    RETRY_DELAYS_S,
+    DeliveryState,
+    MoveBy,
+)
 from hub.model.errors import Conflict, NotFound, SendError
 from hub.model.events import EventKind, new_event
 from hub.model.ids import ConversationId, MessageId
@@ -33,10 +39,18 @@ class Due:
     channel_id: str
 
 
-async def due(deps: Deps, limit: int = 50) -> list[Due]:
-    """Return deliveries that may be sent now, oldest first; order inside a conversation is kept."""
+async def due(deps: Deps, channels: list[str], limit: int = 50) -> list[Due]:
+    """Return deliveries of these channels that may be sent now, oldest first.
+
+    Order is kept per conversation and identity: what must wait for an earlier one is left out.
+    """
     now = deps.clock.now()
-    params = {"now": to_micros(now), "hold_since": to_micros(now - timedelta(seconds=60)), "limit": limit}
+    params = {
+        "now": to_micros(now),
+        "hold_since": to_micros(now - timedelta(seconds=HOLD_LATER_LIMIT_S)),
+        "channels": channels,
+        "limit": limit,
+    }
 
     def unit(tx: Tx) -> list[Due]:
         return [Due(row[0], row[1]) for row in tx.run(deliveries.DUE, params)]
@@ -45,10 +59,11 @@ async def due(deps: Deps, limit: int = 50) -> list[Due]:
 
 
 async def next_due(deps: Deps) -> datetime | None:
-    """Return when the next queued delivery is due, for the sender's sleep."""
+    """Return when the next delivery that waits for a retry is due, for the sender's sleep."""
+    now = to_micros(deps.clock.now())
 
     def unit(tx: Tx) -> datetime | None:
-        row = tx.one(deliveries.NEXT_DUE)
+        row = tx.one(deliveries.NEXT_DUE, {"now": now})
         return None if row is None or row[0] is None else from_micros(row[0])
 
     return await deps.db.read(unit)

@@ -36,8 +36,6 @@ _BRIEF = select(
 CANDIDATES = stmt(
     _BRIEF.where(
         _c.c.customer_id.in_(bindparam("customers", expanding=True)),
-        _c.c.state != ConversationState.CLOSED.value,
-        _c.c.merged_into.is_(None),
         _c.c.spam.is_(False),
         _c.c.sender_confirmed.is_(True),
     )

@@ -41,7 +41,12 @@ _blocked = exists(
 )
 DUE = stmt(
     select(_d.c.id, _d.c.channel_id)
-    .where(_d.c.state == DeliveryState.QUEUED.value, _d.c.due_at <= bindparam("now"), ~_blocked)
+    .where(
+        _d.c.state == DeliveryState.QUEUED.value,
+        _d.c.due_at <= bindparam("now"),
+        _d.c.channel_id.in_(bindparam("channels", expanding=True)),
+        ~_blocked,
+    )
     .order_by(_d.c.due_at, _d.c.id)
     .limit(bindparam("limit")),
     name="delivery.due",
@@ -121,7 +126,9 @@ UP_TO = stmt(
 )
 STATES = stmt(select(_d.c.state, func.count().label("count")).group_by(_d.c.state), name="delivery.states")
 NEXT_DUE = stmt(
-    select(func.min(_d.c.due_at)).where(_d.c.state == DeliveryState.QUEUED.value),
+    select(func.min(_d.c.due_at)).where(
+        _d.c.state == DeliveryState.QUEUED.value, _d.c.due_at > bindparam("now")
+    ),
     name="delivery.next_due",
 )
 ATTEMPT_END = stmt(

@@ -1,0 +1,1 @@
+"""The way in: verify -> parse -> receive -> respond, and the spool when the store is away."""

@@ -1,0 +1,1 @@
+"""Background loops: each an `async def run(..., stop)` under one supervisor."""
