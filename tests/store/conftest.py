@@ -1,5 +1,6 @@
 """One suite, two databases: `any_url` is a fresh database with the hub's tables on each in turn."""
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel
 
 import hub.store.tables  # noqa: F401 - registers the tables
+from hub.store import search
 from hub.store.engine import Database, StoreLimits, open_database
 from tests.servers import PostgresServer
 
@@ -19,15 +21,23 @@ def create_tables(url: str) -> None:
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         SQLModel.metadata.create_all(connection)
+        search.install(connection)
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the hub's tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "hub.db"
+    create_tables(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
     """A fresh SQLite file with the hub's tables."""
-    url = f"sqlite:///{tmp_path / 'hub.db'}"
-    create_tables(url)
-    return url
+    shutil.copy(sqlite_template, tmp_path / "hub.db")
+    return f"sqlite:///{tmp_path / 'hub.db'}"
 
 
 @pytest.fixture

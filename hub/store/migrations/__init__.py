@@ -1,0 +1,1 @@
+"""Alembic's folder: how to compare and run, and the revisions in `versions/`."""
