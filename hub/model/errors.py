@@ -3,7 +3,8 @@
     HubError
     ├── BadInput                 400  what came in cannot be read
     │   ├── PayloadInvalid            a provider's payload (kept in the intake log)
-    │   └── SettingsInvalid           a settings file or a channel's configuration
+    │   ├── SettingsInvalid           a settings file or a channel's configuration
+    │   └── ShapeRefused              a reply the channel cannot carry
     ├── SignatureRejected        403  a webhook that is not from whom it says
     ├── NotAuthenticated         401
     ├── NotAllowed               403
@@ -67,6 +68,16 @@ class SettingsInvalid(BadInput):
     """A setting or a channel's configuration is wrong; params say file, key and reason."""
 
     default_code = "settings_invalid"
+
+
+class ShapeRefused(BadInput):
+    """A reply that the channel cannot carry in any shape.
+
+    Params: `reason` (empty, no_media, media_type, media_size, too_many_segments, too_many_parts)
+    and, where there is one, `limit`, `actual` and the file's `index` from 0.
+    """
+
+    default_code = "cannot_shape"
 
 
 class SignatureRejected(HubError):
