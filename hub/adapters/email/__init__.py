@@ -1,0 +1,1 @@
+"""E-mail: reading (pure), sender checks, references; transport in its own modules."""

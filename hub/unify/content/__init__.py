@@ -1,0 +1,1 @@
+"""Content of messages: quoted replies, HTML to safe HTML and text, subjects."""
