@@ -1,0 +1,1 @@
+"""Simulators of the providers, on loopback, for tests and the demo; no adapter is imported here."""
