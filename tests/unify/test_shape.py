@@ -51,8 +51,8 @@ def refusal(content: Content, media=(), capabilities: Capabilities = PLAIN):
         ("one two three four five six", ["one two three four", "five six"]),
         ("see https://example.com/a/b?c=d.e", ["see https://example.", "com/a/b?c=d.e"]),
         (
-            "您的订单已经发货了。预计明天下午送到您家里。",
-            ["您的订单已经发货了。预计明天下午送到您家", "里。"],
+            "订单已经发货了。预计明天下午送到您的家里面。",
+            ["订单已经发货了。预计明天下午送到您的家里", "面。"],
         ),
         (
             "您的订单已经发货了，谢谢。预计明天下午送到您家里",
