@@ -307,7 +307,8 @@ def _redirect_target(base: URL, location: str) -> URL:
 
 
 def _form_data(form: Form) -> aiohttp.FormData:
-    data = aiohttp.FormData()
+    # Names go out as UTF-8, as browsers send them: quoted ones reach customers as %E5%90%88.
+    data = aiohttp.FormData(quote_fields=False)
     for name, value in form:
         if isinstance(value, FormFile):
             data.add_field(

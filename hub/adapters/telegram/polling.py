@@ -39,6 +39,8 @@ class TelegramPollingChannel(TelegramChannel):
                 return
             offset = fetched[-1][0] + 1 if fetched else None
             for number, body in fetched:
+                if stop.is_set():
+                    return  # the rest is not confirmed and comes again
                 if seen is not None and seen - _SEEN_WINDOW < number <= seen:
                     continue  # stored before a restart, only not yet confirmed to Telegram
                 seen = number

@@ -13,6 +13,7 @@ from hub.adapters.telegram.parse import external_id
 from hub.model.channel import OutgoingMedia, OutgoingPart, Receipt
 from hub.model.content import Choice, Content
 from hub.model.errors import SendError
+from hub.model.filename import clean_filename
 
 T = TypeVar("T")
 
@@ -148,7 +149,7 @@ async def _upload(  # noqa: PLR0913 - one file, all that goes with it
             target.chat_id,
             data,
             caption=text or None,
-            filename=media.filename or "file",
+            filename=clean_filename(media.filename),
             message_thread_id=target.topic,
             reply_parameters=target.reply,
             reply_markup=target.keyboard,
