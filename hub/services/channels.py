@@ -7,6 +7,7 @@ from hub.model.errors import NotFound, VersionMismatch
 from hub.model.events import EventKind, new_event
 from hub.model.ids import ChannelId, new_id
 from hub.services.deps import ChannelInfo, Deps
+from hub.store.crypto import place
 from hub.store.queries import intake
 from hub.store.queries.rows import Row, dump, insert_row, load_map
 from hub.store.tables import Channel
@@ -51,7 +52,7 @@ async def add_channel(
     """Insert a channel and tell every process; returns its id."""
     now = deps.clock.now()
     id_ = channel_id or new_id()
-    sealed = deps.keyring.seal(change.config, f"channel:config:{id_}")
+    sealed = deps.keyring.encrypt(change.config, place("channel", "config", id_))
 
     def unit(tx: Tx) -> None:
         insert_row(
@@ -83,7 +84,7 @@ async def change_channel(
         NotFound: no such channel.
         VersionMismatch: somebody changed it meanwhile.
     """
-    sealed = deps.keyring.seal(change.config, f"channel:config:{channel_id}")
+    sealed = deps.keyring.encrypt(change.config, place("channel", "config", channel_id))
 
     def unit(tx: Tx) -> None:
         done = tx.execute(
@@ -139,7 +140,7 @@ def _told(tx: Tx, deps: Deps, channel_id: str, state: str, reason: str, actor: s
 def _row(deps: Deps, row: Row) -> ChannelRow:
     return ChannelRow(
         info=info_of(row),
-        config=deps.keyring.open(row["config"], f"channel:config:{row['id']}"),
+        config=deps.keyring.decrypt(row["config"], place("channel", "config", row["id"])),
         version=row["version"],
         state_reason=row["state_reason"],
     )

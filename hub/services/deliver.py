@@ -25,6 +25,7 @@ from hub.services.deps import Deps
 from hub.store.engine import Lane
 from hub.store.queries import deliveries
 from hub.store.queries.rows import Row, dicts
+from hub.store.statement import Params
 from hub.store.tx import Tx
 
 CLAIM_S = 60
@@ -39,13 +40,13 @@ class Due:
     channel_id: str
 
 
-async def due(deps: Deps, channels: list[str], limit: int = 50) -> list[Due]:
+async def due(deps: Deps, channels: Sequence[str], limit: int = 50) -> list[Due]:
     """Return deliveries of these channels that may be sent now, oldest first.
 
     Order is kept per conversation and identity: what must wait for an earlier one is left out.
     """
     now = deps.clock.now()
-    params = {
+    params: Params = {
         "now": to_micros(now),
         "hold_since": to_micros(now - timedelta(seconds=HOLD_LATER_LIMIT_S)),
         "channels": channels,
@@ -198,7 +199,9 @@ def apply_report(tx: Tx, channel_id: str, report: StatusReport, now: datetime) -
     return False
 
 
-def read_up_to(tx: Tx, conversation_id: str, channel_id: str, identity_id: str, position: int, now: datetime) -> int:  # noqa: E501, PLR0913 - one query's conditions
+def read_up_to(
+    tx: Tx, conversation_id: str, channel_id: str, identity_id: str, position: int, now: datetime
+) -> int:  # noqa: PLR0913 - one query's conditions
     """Mark as read what stands at or before a message's number; for channels with one read mark."""
     rows = dicts(
         tx,
@@ -234,7 +237,7 @@ async def send_again(deps: Deps, delivery_id: str, actor: str) -> None:
         if moved is None:
             raise Conflict("delivery_not_failed", state=rows[0]["state"])
         _told(tx, moved, rows[0]["state"], now, actor=actor)
-        tx.after_commit(lambda: deps.wake.wake("sender"))
+        tx.after_commit(lambda: deps.wake.notify("sender"))
 
     await deps.db.run(unit, name="deliver.again")
 

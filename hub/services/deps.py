@@ -11,6 +11,7 @@ from hub.model.router_commands import Command, Outcome
 from hub.store.crypto import Keyring
 from hub.store.engine import Database
 from hub.store.files import FileStore
+from hub.store.wake import Wake
 
 
 class RouterPort(Protocol):
@@ -22,14 +23,6 @@ class RouterPort(Protocol):
         Raises:
             RouterPending: no answer within 2 s; the result comes over the live feed.
         """
-        ...
-
-
-class WakePort(Protocol):
-    """Tells a worker of this process, and by a hint those of others, that there is work."""
-
-    def wake(self, topic: str) -> None:
-        """Wake whoever waits for `topic` (sender, media, router). Never blocks."""
         ...
 
 
@@ -82,7 +75,7 @@ class Deps:
     public_url: str
     kinds: Mapping[str, KindFacts]
     router: RouterPort
-    wake: WakePort
+    wake: Wake
     organisation: Organisation = field(default_factory=Organisation)
     max_upload_bytes: int = 25_000_000
     reopen_s: int = 72 * 3600

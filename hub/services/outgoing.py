@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -62,13 +63,19 @@ async def load_part(deps: Deps, row: Row, *, has_webhook: bool) -> OutgoingPart:
             )
         return identity, way, files
 
-    run = deps.db.run(unit, lane=Lane.BACKGROUND, name="outgoing.part") if tokens else deps.db.read(unit)
+    run = (
+        deps.db.run(unit, lane=Lane.BACKGROUND, name="outgoing.part")
+        if tokens
+        else deps.db.read(unit)
+    )
     identity, way, files = await run
     assert identity is not None  # a delivery's identity is a foreign key
-    return _part(deps, row, made, identity, way or {}, _media(deps, made, files, tokens), has_webhook)
+    return _part(
+        deps, row, made, identity, way or {}, _media(deps, made, files, tokens), has_webhook
+    )
 
 
-def _part(  # noqa: PLR0913, PLR0917 - assembled from everything read above
+def _part(  # noqa: PLR0913 - assembled from everything read above
     deps: Deps,
     row: Row,
     made: Mapping[str, Any],
@@ -113,7 +120,7 @@ def _media(
                 content_type=file["content_type"],
                 size_bytes=file["size_bytes"] or 0,
                 url=f"{deps.public_url}/media/{tokens[file_id]}",
-                read=lambda key=key: deps.files.get(key),
+                read=partial(deps.files.get, key),
             )
         )
     return tuple(out)

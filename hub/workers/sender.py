@@ -5,7 +5,6 @@ out; it becomes `unknown`, never a second call.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -51,12 +50,11 @@ class _Pace:
 class Sender:
     """One per process; several processes share the work by conditional claims."""
 
-    def __init__(
-        self, deps: Deps, channels: LiveChannels, wait: Callable[[str, float], object], name: str
-    ) -> None:
+    def __init__(self, deps: Deps, channels: LiveChannels, name: str) -> None:
         self._deps = deps
         self._channels = channels
-        self._wait = wait
+        self._woken = asyncio.Event()
+        deps.wake.listen("sender", self._woken.set)
         self._name = name
         self._pace: dict[str, _Pace] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -65,6 +63,7 @@ class Sender:
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop`; then let running attempts finish."""
         while not stop.is_set():
+            self._woken.clear()
             found = await self._round()
             if not found:
                 await self._idle(stop)
@@ -76,7 +75,7 @@ class Sender:
             await deliver.sweep_lapsed(self._deps)
             self._swept = monotonic()
         room = AT_ONCE - len(self._running)
-        active = [
+        active: list[str] = [
             live.info.id
             for live in self._channels
             if live.info.state == "active" and self._ready(live)
@@ -101,9 +100,11 @@ class Sender:
         wait_s = IDLE_S
         if due is not None:
             wait_s = min(wait_s, max(0.02, (due - self._deps.clock.now()).total_seconds()))
-        waiting = self._wait("sender", wait_s)
-        if asyncio.iscoroutine(waiting):
-            await waiting
+        woken = asyncio.create_task(self._woken.wait())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({woken, stopped}, timeout=wait_s, return_when="FIRST_COMPLETED")
+        woken.cancel()
+        stopped.cancel()
 
     def _pace_of(self, live: Live) -> _Pace:
         rate = live.manifest.capabilities.rate_per_s
@@ -115,7 +116,7 @@ class Sender:
         return pace.tokens + passed * pace.rate_per_s >= 1.0
 
     async def _attempt(self, live: Live, row: Row) -> None:
-        """Make one attempt and record it. Whatever the adapter raises is an outcome, not a crash."""
+        """Make one attempt and record it; whatever the adapter raises is an outcome."""
         deps = self._deps
         try:
             part = await load_part(deps, row, has_webhook=True)

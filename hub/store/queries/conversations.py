@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import BigInteger, Boolean, String, and_, bindparam, case, func, select, update
 
 from hub.model.clock import from_micros, to_micros
 from hub.model.conversation import ChannelTouch, ConversationBrief, ConversationState
@@ -43,6 +43,12 @@ CANDIDATES = stmt(
     .limit(60),
     name="conversation.candidates",
 )
+SPAM_CANDIDATES = stmt(
+    _BRIEF.where(_c.c.customer_id.in_(bindparam("customers", expanding=True)), _c.c.spam.is_(True))
+    .order_by(_c.c.last_message_at.desc())
+    .limit(60),
+    name="conversation.spam_candidates",
+)
 CANDIDATE = stmt(_BRIEF.where(_c.c.id == bindparam("id")), name="conversation.candidate")
 BY_THREAD = stmt(
     _BRIEF.where(
@@ -74,17 +80,33 @@ INBOUND = stmt(
     .values(
         state=bindparam("new_state"),
         preview=bindparam("new_preview"),
-        subject=bindparam("new_subject"),
-        language=bindparam("new_language"),
+        subject=case((_c.c.subject == "", bindparam("new_subject")), else_=_c.c.subject),
+        language=case(
+            (bindparam("new_language", type_=String) == "", _c.c.language),
+            else_=bindparam("new_language", type_=String),
+        ),
         last_channel_id=bindparam("channel_id"),
         last_identity_id=bindparam("identity_id"),
         last_message_at=bindparam("at"),
         last_inbound_at=bindparam("at"),
-        waiting_since=bindparam("new_waiting_since"),
-        snoozed_until=None,
-        resolved_at=bindparam("new_resolved_at"),
-        case_id=bindparam("new_case_id"),
-        item_id=bindparam("new_item_id"),
+        # The clock of an answer runs from the earliest message that has none.
+        waiting_since=case(
+            (bindparam("waits", type_=Boolean), func.coalesce(_c.c.waiting_since, bindparam("at"))),
+            else_=_c.c.waiting_since,
+        ),
+        snoozed_until=case((_c.c.state == bindparam("new_state"), _c.c.snoozed_until), else_=None),
+        resolved_at=case(
+            (
+                and_(
+                    bindparam("keep_resolved", type_=Boolean),
+                    bindparam("new_resolved_at", type_=BigInteger).is_not(None),
+                ),
+                _c.c.resolved_at,
+            ),
+            else_=bindparam("new_resolved_at", type_=BigInteger),
+        ),
+        case_id=func.coalesce(bindparam("new_case_id", type_=String), _c.c.case_id),
+        item_id=func.coalesce(bindparam("new_item_id", type_=String), _c.c.item_id),
     ),
     name="conversation.inbound",
 )
@@ -102,15 +124,24 @@ OUTBOUND = stmt(
     ),
     name="conversation.outbound",
 )
-TOUCH = stmt(
-    update(_cc)
-    .where(
-        _cc.c.conversation_id == bindparam("conversation"),
-        _cc.c.channel_id == bindparam("channel"),
-        _cc.c.identity_id == bindparam("identity"),
-    )
-    .values(touched_at=bindparam("at")),
-    name="conversation_channel.touch",
+CHANNEL_OUT = upsert(
+    _cc,
+    keys=("conversation_id", "channel_id", "identity_id"),
+    update=("touched_at",),
+    fixed={"provider_thread": "", "display": "{}", "refs": "[]"},
+    name="conversation_channel.out",
+)
+WAYS = stmt(
+    select(_cc.c.channel_id, _cc.c.identity_id, _cc.c.inbound_at, _cc.c.touched_at).where(
+        _cc.c.conversation_id == bindparam("id")
+    ),
+    name="conversation.ways",
+)
+CHANNEL_HEAD = stmt(
+    select(_channel.c.id, _channel.c.kind, _channel.c.name, _channel.c.state).where(
+        _channel.c.id == bindparam("id")
+    ),
+    name="channel.head",
 )
 CHANNEL_IN = upsert(
     _cc,
@@ -159,9 +190,7 @@ SPAM = stmt(
 )
 EXPIRED_WINDOWS = stmt(
     select(_c.c.id)
-    .where(
-        _c.c.state == ConversationState.RESOLVED.value, _c.c.resolved_at < bindparam("before")
-    )
+    .where(_c.c.state == ConversationState.RESOLVED.value, _c.c.resolved_at < bindparam("before"))
     .limit(200),
     name="conversation.expired_windows",
 )
@@ -215,7 +244,9 @@ def conversation(tx: Tx, conversation_id: str) -> Row | None:
     return one_dict(tx, ONE, {"id": conversation_id})
 
 
-def add_conversation(tx: Tx, conversation_id: str, customer_id: str, at: datetime, **more: Any) -> None:  # noqa: E501
+def add_conversation(
+    tx: Tx, conversation_id: str, customer_id: str, at: datetime, **more: Any
+) -> None:
     """Insert a new, open conversation without messages."""
     now = to_micros(at)
     insert_row(

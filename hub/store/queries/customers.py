@@ -45,9 +45,7 @@ _up = _up.union(
 )
 ROOT = stmt(select(_up.c.id).where(_up.c.merged_into.is_(None)), name="customer.root")
 _down = select(_customer.c.id).where(_customer.c.id == bindparam("id")).cte("down", recursive=True)
-_down = _down.union(
-    select(_customer.c.id).join(_down, _customer.c.merged_into == _down.c.id)
-)
+_down = _down.union(select(_customer.c.id).join(_down, _customer.c.merged_into == _down.c.id))
 FAMILY = stmt(select(_down.c.id), name="customer.family")
 IDENTITIES = stmt(
     select(_identity)
@@ -235,7 +233,9 @@ def identities_of(tx: Tx, customers: list[str]) -> list[Row]:
     return dicts(tx, IDENTITIES, {"customers": customers})
 
 
-def suggest(tx: Tx, *, id: str, customer_id: str, other_id: str, reason: str, score: int, at: datetime) -> None:  # noqa: E501, PLR0913 - the columns of the row
+def suggest(
+    tx: Tx, *, id: str, customer_id: str, other_id: str, reason: str, score: int, at: datetime
+) -> None:  # noqa: PLR0913 - the columns of the row
     """Write a suggestion that two customers are one, unless it was made or decided before."""
     if customer_id == other_id or tx.one(LINKED, {"a": customer_id, "b": other_id}) is not None:
         return

@@ -124,7 +124,9 @@ UP_TO = stmt(
     ),
     name="delivery.up_to",
 )
-STATES = stmt(select(_d.c.state, func.count().label("count")).group_by(_d.c.state), name="delivery.states")
+STATES = stmt(
+    select(_d.c.state, func.count().label("count")).group_by(_d.c.state), name="delivery.states"
+)
 NEXT_DUE = stmt(
     select(func.min(_d.c.due_at)).where(
         _d.c.state == DeliveryState.QUEUED.value, _d.c.due_at > bindparam("now")

@@ -43,7 +43,9 @@ CHANNEL_UPDATE = stmt(
     ),
     name="channel.update",
 )
-CURSOR = stmt(select(_cursor.c.cursor).where(_cursor.c.channel_id == bindparam("id")), name="cursor")
+CURSOR = stmt(
+    select(_cursor.c.cursor).where(_cursor.c.channel_id == bindparam("id")), name="cursor"
+)
 CURSOR_SET = upsert(
     _cursor, keys=("channel_id",), update=("cursor", "updated_at"), name="cursor.set"
 )
@@ -61,6 +63,7 @@ COUNTS = stmt(
     name="intake_counts",
 )
 LOG_ONE = stmt(select(_log).where(_log.c.id == bindparam("id")), name="intake_log.one")
+LOG_SEEN = stmt(select(_log.c.id).where(_log.c.id == bindparam("id")), name="intake_log.seen")
 LOG_LIST = stmt(
     select(_log.c.id, _log.c.channel_id, _log.c.at, _log.c.outcome, _log.c.code, _log.c.headers)
     .where(_log.c.id < bindparam("before"))

@@ -67,7 +67,9 @@ CHANGE = stmt(
 REDACT = stmt(
     update(_m)
     .where(_m.c.id == bindparam("message_id"))
-    .values(content=bindparam("new_content"), redacted_at=bindparam("at"), version=_m.c.version + 1),
+    .values(
+        content=bindparam("new_content"), redacted_at=bindparam("at"), version=_m.c.version + 1
+    ),
     name="message.redact",
 )
 REVISIONS = stmt(
@@ -75,9 +77,7 @@ REVISIONS = stmt(
     name="message.revisions",
 )
 ATTACHMENTS = stmt(
-    select(_a)
-    .where(_a.c.message_id.in_(bindparam("messages", expanding=True)))
-    .order_by(_a.c.id),
+    select(_a).where(_a.c.message_id.in_(bindparam("messages", expanding=True))).order_by(_a.c.id),
     name="attachments",
 )
 ATTACHMENT = stmt(select(_a).where(_a.c.id == bindparam("id")), name="attachment")
@@ -90,7 +90,11 @@ ATTACHMENTS_DUE = stmt(
 )
 ATTACHMENT_CLAIM = stmt(
     update(_a)
-    .where(_a.c.id == bindparam("attachment_id"), _a.c.state == "pending", _a.c.due_at <= bindparam("now"))
+    .where(
+        _a.c.id == bindparam("attachment_id"),
+        _a.c.state == "pending",
+        _a.c.due_at <= bindparam("now"),
+    )
     .values(due_at=bindparam("until"), attempts=_a.c.attempts + 1),
     name="attachment.claim",
 )
@@ -154,7 +158,9 @@ def attachments_of(tx: Tx, messages: list[str]) -> dict[str, list[Row]]:
     return out
 
 
-def keep_revision(tx: Tx, *, id: str, message_id: str, revision: str, kind: str, content: str, at: datetime) -> bool:  # noqa: E501, PLR0913 - the columns of the row
+def keep_revision(
+    tx: Tx, *, id: str, message_id: str, revision: str, kind: str, content: str, at: datetime
+) -> bool:  # noqa: PLR0913 - the columns of the row
     """Keep what a message said; False when this revision was kept before."""
     if tx.one(REVISION, {"message_id": message_id, "revision": revision}) is not None:
         return False

@@ -45,22 +45,32 @@ def insert_row(tx: Tx, model: type[SQLModel], **values: Any) -> None:
 
 
 def upsert(
-    target: Table, *, keys: tuple[str, ...], update: tuple[str, ...], add: tuple[str, ...] = (), name: str
+    target: Table,
+    *,
+    keys: tuple[str, ...],
+    update: tuple[str, ...],
+    add: tuple[str, ...] = (),
+    fixed: Mapping[str, str] | None = None,
+    name: str,
 ) -> Stmt:
     """Return INSERT … ON CONFLICT (keys) DO UPDATE; `add` columns are added up.
 
-    With neither `update` nor `add` an existing row is left as it is. Parameters are named after
+    `fixed` columns get the same text in every new row and are left as they are in an old one. With
+    neither `update` nor `add` an existing row is left as it is. Parameters are named after
     the columns in `keys`, `update` and `add`. Both databases take the same text.
     """
     columns = (*keys, *update, *add)
     sets = [f'"{c}" = excluded."{c}"' for c in update]
     sets += [f'"{c}" = "{target.name}"."{c}" + excluded."{c}"' for c in add]
     action = f"DO UPDATE SET {', '.join(sets)}" if sets else "DO NOTHING"
-    names = ", ".join(f'"{c}"' for c in columns)
-    places = ", ".join(f":{c}" for c in columns)
+    constants = dict(fixed or {})
+    names = ", ".join(f'"{c}"' for c in (*columns, *constants))
+    places = ", ".join((*(f":{c}" for c in columns), *(f"'{v}'" for v in constants.values())))
     conflict = ", ".join(f'"{c}"' for c in keys)
     # Only our own table and column names are put in; values are parameters.
-    sql = f'INSERT INTO "{target.name}" ({names}) VALUES ({places}) ON CONFLICT ({conflict}) {action}'
+    sql = (  # noqa: S608 - see above
+        f'INSERT INTO "{target.name}" ({names}) VALUES ({places}) ON CONFLICT ({conflict}) {action}'
+    )
     return stmt(text(sql), name=name)
 
 
@@ -106,4 +116,4 @@ def load_map(text: str | None) -> dict[str, Any]:
 def load_list(text: str | None) -> list[Any]:
     """Read a JSON column that holds an array."""
     value = load(text)
-    return cast(list[Any], value) if isinstance(value, list) else []
+    return value if isinstance(value, list) else []
