@@ -124,7 +124,7 @@ class HttpPool:
         trace = aiohttp.TraceConfig()
         trace.on_connection_create_end.append(_mark_written)
         trace.on_connection_reuseconn.append(_mark_written)
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
@@ -132,6 +132,10 @@ class HttpPool:
             trust_env=False,
             trace_configs=[trace],
         )
+        # aiohttp repeats GET, PUT and DELETE by itself when a kept connection breaks. No retry
+        # means none; there is no public switch (3.14), so a test watches this one.
+        session._retry_connection = False
+        return session
 
 
 class GuardedHttp:

@@ -407,7 +407,8 @@ async def test_a_broken_answer_may_have_been_sent(answer: bytes) -> None:
     assert (fail.code, fail.maybe_sent) == ("cut_off", True)
 
 
-async def test_a_post_is_made_once_even_when_the_connection_dies() -> None:
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+async def test_a_call_is_made_once_even_when_a_kept_connection_dies(method: str) -> None:
     requests = 0
 
     async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -420,6 +421,6 @@ async def test_a_post_is_made_once_even_when_the_connection_dies() -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     async with raw_serving(drop) as host, port(host) as http:
-        await http.request("POST", f"http://{host}/", trusted=True)
-        await failure(http.request("POST", f"http://{host}/", trusted=True))
-    assert requests == 2
+        await http.request(method, f"http://{host}/", trusted=True)
+        fail = await failure(http.request(method, f"http://{host}/", trusted=True))
+    assert (fail.code, fail.maybe_sent, requests) == ("cut_off", True, 2)
