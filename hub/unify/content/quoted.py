@@ -26,6 +26,8 @@ from hub.unify.content.quote_marks import (
 MAX_CHARS = 200_000
 MAX_LINES = 10_000
 _LOOK_BACK = 5
+# Each look at a possible attribution costs some 0.3 ms at worst.
+_MAX_ATTEMPTS = 1_000
 _HEADER_LINES = 10
 _SIGNATURE_LINES = 15
 _FOOTER_LINES = 8
@@ -89,7 +91,7 @@ class _Run:
 
 def _without_quotes(lines: list[str]) -> list[str]:
     runs: list[_Run] = []
-    index = 0
+    index = attempts = 0
     while index < len(lines):
         line = lines[index]
         cut = _cut(lines, index, runs)
@@ -104,7 +106,10 @@ def _without_quotes(lines: list[str]) -> list[str]:
             runs.append(_Run(kind, lines[index:end]))
             index = end
             continue
-        if ends_like_attribution(line) or _QUOTED.match(_next_filled(lines, index + 1)):
+        if attempts < _MAX_ATTEMPTS and (
+            ends_like_attribution(line) or _QUOTED.match(_next_filled(lines, index + 1))
+        ):
+            attempts += 1
             taken = _attribution(lines, index, runs)
             if taken == "cut":
                 break

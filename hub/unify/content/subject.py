@@ -41,7 +41,7 @@ def normal_subject(subject: str) -> str:
     text = unicodedata.normalize("NFKC", subject[:_MAX_CHARS]).casefold()
     text = _DROPPED.sub(" ", text).strip()
     bare = text
-    for _ in range(50):
+    while True:
         shorter = _PREFIX.sub("", bare, count=1) if _PREFIX.match(bare) else bare
         match = _BRACKET.match(shorter)
         if match and shorter[match.end() :].strip():
