@@ -175,7 +175,7 @@ class SlackSim:
             container["thread_ts"] = message.thread_ts
         payload: Payload = {
             "type": "block_actions",
-            "user": {"id": user, "username": user.lower(), "team_id": space.team_id},
+            "user": {"id": user, "name": space.users.get(user, user), "team_id": space.team_id},
             "api_app_id": space.app_id,
             "container": container,
             "team": {"id": space.team_id, "domain": "demo"},
@@ -257,6 +257,9 @@ class SlackSim:
             told["thread_ts"] = message.thread_ts
             root = self.workspace.messages.get((message.channel, message.thread_ts))
             told["parent_user_id"] = root.user if root else message.user
+        name = self.workspace.users.get(message.user, message.user)
+        if name != message.user:
+            told["user_profile"] = {"display_name": name, "real_name": name}
         if message.bot:
             told["bot_id"] = self.workspace.bot_id
         if message.files:

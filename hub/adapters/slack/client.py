@@ -5,6 +5,7 @@ That is overridden here: URLs, headers, tokens and the reading of errors stay th
 guard and size caps are the port's; nothing is ever repeated.
 """
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -115,9 +116,11 @@ async def call(
     Raises:
         SendError: mapped from Slack's error, the status or the failure of the call.
     """
-    basic = {"client_id": auth[0], "client_secret": auth[1]} if auth else None
+    # Not the SDK's `auth=`: it goes through a class aiohttp is about to drop.
+    basic = base64.b64encode(":".join(auth).encode()).decode() if auth else ""
+    headers = {"Authorization": f"Basic {basic}"} if basic else None
     try:
-        response = await client.api_call(method, data=dict(fields), auth=basic)
+        response = await client.api_call(method, data=dict(fields), headers=headers)
     except HttpFailure as failure:
         raise no_answer(failure, visible=visible) from failure
     except SlackApiError as error:

@@ -6,7 +6,14 @@ from datetime import datetime
 
 from hub.adapters.slack import text as mrkdwn
 from hub.adapters.slack.config import SlackConfig
-from hub.adapters.slack.payload import Action, BlockActions, Message, MessageEvent, SlackFile
+from hub.adapters.slack.payload import (
+    Action,
+    BlockActions,
+    Message,
+    MessageEvent,
+    Profile,
+    SlackFile,
+)
 from hub.model.address import Address, IdentityKind
 from hub.model.channel import (
     ChangeKind,
@@ -22,6 +29,7 @@ from hub.model.filename import clean_filename
 SLACKBOT = "USLACKBOT"
 _MAX_FILES = 100
 _MAX_REF = 4_000
+_MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,8 @@ class Reader:
         as_message = self._message(now, event.channel, direct=_direct(event))
         if as_message is None:
             return "message.no_sender"
-        revision = now.edited.ts if now.edited else event.event_ts or event.ts or now.ts
+        # The event's own moment: `edited.ts` has whole seconds, in which two edits may fall.
+        revision = event.event_ts or event.ts or (now.edited.ts if now.edited else now.ts)
         return MessageChange(
             external_id=as_message.external_id,
             kind=ChangeKind.EDITED,
@@ -131,6 +140,7 @@ class Reader:
             sender=Address(IdentityKind.SLACK, message.user, self.team),
             content=self._content(message, files),
             occurred_at=moment(message.ts),
+            sender_name=_name_of(message.user_profile),
             media=tuple(m for m in map(media_of, files) if m is not None),
             thread=_thread(channel, message.thread_ts or message.ts, direct=direct),
             display=_display(channel, message, direct=direct),
@@ -172,6 +182,7 @@ def press(
         sender=Address(IdentityKind.SLACK, pressed.user.id, team),
         content=Content(text=mrkdwn.clean(label) or value, chosen=mrkdwn.clean(value)),
         occurred_at=moment(action.action_ts),
+        sender_name=mrkdwn.clean(pressed.user.name or "")[:_MAX_NAME],
         thread=_thread(channel, root, direct=direct),
         display=display,
     )
@@ -222,6 +233,13 @@ def _media_kind(file: SlackFile) -> MediaKind:
 def _direct(event: MessageEvent) -> bool:
     """Tell whether a message was written to the app alone (a group of people is a channel)."""
     return event.channel_type == "im" or (not event.channel_type and event.channel.startswith("D"))
+
+
+def _name_of(profile: Profile | None) -> str:
+    """Return the writer's name, which Slack tells for people of other workspaces only."""
+    if profile is None:
+        return ""
+    return mrkdwn.clean(profile.display_name or profile.real_name or "")[:_MAX_NAME]
 
 
 def _thread(channel: str, root: str, *, direct: bool) -> ThreadHint:

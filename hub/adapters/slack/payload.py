@@ -83,11 +83,19 @@ class Attachment(_Shape):
     author_name: str | None = None
 
 
+class Profile(_Shape):
+    """Names of the writer; present for people of other workspaces."""
+
+    display_name: str | None = None
+    real_name: str | None = None
+
+
 class Message(_Shape):
     """A message as it stands in an event or inside a change."""
 
     ts: Stamp | None = None
     user: SlackId | None = None
+    user_profile: Profile | None = None
     bot_id: SlackId | None = None
     subtype: str | None = None
     text: str | None = None
@@ -127,6 +135,7 @@ class _Named(_Shape):
 class ActingUser(_Named):
     """Who pressed."""
 
+    name: str | None = None
     team_id: SlackId | None = None
 
 

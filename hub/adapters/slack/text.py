@@ -9,7 +9,7 @@ Every function is linear in its input.
 import re
 from collections.abc import Mapping
 
-_REFERENCE = re.compile(r"<([^<>\n]{1,8000})>")
+_REFERENCE = re.compile(r"<([^<>\s][^<>\n]{0,8000})>")
 _EMOJI = re.compile(r":([a-z0-9_+'-]{1,100})(?:::(skin-tone-[2-6]))?:")
 _SKIN = {f"skin-tone-{n}": chr(0x1F3F9 + n) for n in range(2, 7)}
 _MAX_EMOJI = 500
