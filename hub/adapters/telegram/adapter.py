@@ -1,10 +1,11 @@
 """The Telegram channel: verify, parse, respond, send, fetch, probe, signal (pull: polling.py)."""
 
+import asyncio
 import hmac
 import json
 import mimetypes
 from collections.abc import Mapping
-from functools import cached_property
+from importlib import import_module
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -43,6 +44,7 @@ class TelegramChannel:
         self.manifest = manifest
         self.config = config
         self.context = context
+        self._client: Client | None = None
         self._secret = config.secret_token.get_secret_value().encode()
 
     # --- the way in ---------------------------------------------------------------------------
@@ -73,24 +75,23 @@ class TelegramChannel:
     # --- the way out --------------------------------------------------------------------------
     async def send(self, part: OutgoingPart) -> Receipt:
         """Hand one part over. Raises SendError."""
+        client = await self.client()
         from hub.adapters.telegram.send import send_part
 
-        return await send_part(self.client.bot, part)
+        return await send_part(client, part)
 
     async def signal(self, kind: SignalKind, to: Address, display: Mapping[str, str]) -> None:
         """Show "typing…" for five seconds; other signals do not exist here. Raises SendError."""
-        from hub.adapters.telegram.send import call
-
         if kind is SignalKind.TYPING:
             chat = display.get("chat_id", "") or to.value
-            await call(self.client.bot.send_chat_action(chat, "typing"))
+            client = await self.client()
+            await client.call(client.bot.send_chat_action(chat, "typing"))
 
     async def probe(self) -> ProbeReport:
         """Ask the Bot API who we are (getMe)."""
-        from hub.adapters.telegram.send import call
-
+        client = await self.client()
         try:
-            me = await call(self.client.bot.get_me())
+            me = await client.call(client.bot.get_me())
         except SendError as error:
             unreachable = error.code in ("timeout", "cut_off", "connect_failed", "target_refused")
             return ProbeReport(ok=False, code="cannot_connect" if unreachable else error.code)
@@ -101,14 +102,12 @@ class TelegramChannel:
 
         Updates that wait at Telegram are kept either way. Raises SendError.
         """
-        from hub.adapters.telegram.send import call
-
-        bot = self.client.bot
+        client = await self.client()
         if self.config.mode == "polling":
-            await call(bot.delete_webhook())
+            await client.call(client.bot.delete_webhook())
             return
-        await call(
-            bot.set_webhook(
+        await client.call(
+            client.bot.set_webhook(
                 self.context.webhook_url,
                 secret_token=self.config.secret_token.get_secret_value(),
                 allowed_updates=ALLOWED_UPDATES,
@@ -143,18 +142,20 @@ class TelegramChannel:
         return _named(answer.body, answer.headers.get("content-type", ""), path)
 
     # --- inside -------------------------------------------------------------------------------
-    @cached_property
-    def client(self) -> "Client":
-        """The bot of this configuration; made, and the SDK imported, on first use."""
-        from hub.adapters.telegram.client import make_client
+    async def client(self) -> "Client":
+        """Return the bot of this configuration; made on first use."""
+        if self._client is None:
+            # The SDK takes a second to import: not on the loop, and not for who only reads.
+            await asyncio.to_thread(import_module, "hub.adapters.telegram.send")
+            from hub.adapters.telegram.client import make_client
 
-        return make_client(self.config, self.context.http)
+            self._client = make_client(self.config, self.context.http)
+        return self._client
 
     async def _file_path(self, ref: str, max_bytes: int) -> str:
-        from hub.adapters.telegram.send import call
-
+        client = await self.client()
         try:
-            file = await call(self.client.bot.get_file(ref))
+            file = await client.call(client.bot.get_file(ref))
         except SendError as error:
             if error.code == "file_too_large":
                 raise TooLarge(None, limit_bytes=20_000_000) from None

@@ -7,8 +7,9 @@ the guard are the port's. Nothing here retries, and `Bot.initialize()` (a getMe)
 import contextlib
 import json
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from telegram import Bot
 from telegram.error import (
@@ -26,6 +27,8 @@ from typing_extensions import override
 from hub.adapters.telegram.config import TelegramConfig
 from hub.model.channel import FormFile, HttpAnswer, HttpFailure, HttpPort
 from hub.model.errors import SendError
+
+T = TypeVar("T")
 
 CALL_TIMEOUT_S = 20.0
 UPLOAD_TIMEOUT_S = 120.0
@@ -162,6 +165,16 @@ class Client:
 
     bot: Bot
     polls: PollRequest
+
+    async def call(self, awaited: Awaitable[T]) -> T:
+        """Await a call of the bot. Raises SendError for everything the SDK may raise."""
+        try:
+            return await awaited
+        except TelegramError as error:
+            raise send_error(error) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            # A success whose body is not what the documentation says: most likely it was sent.
+            raise SendError("provider_answer_invalid", maybe_sent=True) from error
 
     @override
     def __repr__(self) -> str:

@@ -59,10 +59,8 @@ class TelegramPollingChannel(TelegramChannel):
             await asyncio.gather(polling, stopping, return_exceptions=True)
 
     async def _get_updates(self, offset: int | None) -> list[tuple[int, bytes]]:
-        from hub.adapters.telegram.send import call
-
-        client = self.client
-        await call(
+        client = await self.client()
+        await client.call(
             client.bot.get_updates(
                 offset=offset,
                 limit=POLL_BATCH,
@@ -90,10 +88,9 @@ class TelegramPollingChannel(TelegramChannel):
 
     async def _answer_button(self, callback: str) -> None:
         """Stop the button's progress circle; it stops by itself, so a failure is nobody's."""
-        from hub.adapters.telegram.send import call
-
+        client = await self.client()
         try:
-            await call(self.client.bot.answer_callback_query(callback))
+            await client.call(client.bot.answer_callback_query(callback))
         except HubError:
             return
 

@@ -2,20 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message, ReplyParameters
-from telegram.error import TelegramError
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, ReplyParameters
 
-from hub.adapters.telegram.client import send_error
+from hub.adapters.telegram.client import Client
 from hub.adapters.telegram.config import CALLBACK_BYTES, CAPTION_CHARS, PHOTO_BYTES
 from hub.adapters.telegram.parse import external_id
 from hub.model.channel import OutgoingMedia, OutgoingPart, Receipt
 from hub.model.content import Choice, Content
 from hub.model.errors import SendError
 from hub.model.filename import clean_filename
-
-T = TypeVar("T")
 
 _PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 _AUDIO_TYPES = frozenset({"audio/mpeg", "audio/mp3", "audio/mp4", "audio/x-m4a"})
@@ -32,7 +28,7 @@ class _Target:
     keyboard: InlineKeyboardMarkup | None
 
 
-async def send_part(bot: Bot, part: OutgoingPart) -> Receipt:
+async def send_part(client: Client, part: OutgoingPart) -> Receipt:
     """Hand one part over, in one call that the customer sees.
 
     Raises:
@@ -40,26 +36,15 @@ async def send_part(bot: Bot, part: OutgoingPart) -> Receipt:
     """
     target = _target(part)
     if part.media:
-        message = await _send_file(bot, target, part)
+        message = await _send_file(client, target, part)
     elif part.content.location is not None and not part.content.text:
-        message = await _send_place(bot, target, part.content)
+        message = await _send_place(client, target, part.content)
     else:
-        message = await _send_text(bot, target, part.content)
+        message = await _send_text(client, target, part.content)
     return Receipt(external_id=external_id(message.chat_id, message.message_id))
 
 
-async def call(awaited: Awaitable[T]) -> T:
-    """Await a call of the SDK. Raises SendError for everything the SDK may raise."""
-    try:
-        return await awaited
-    except TelegramError as error:
-        raise send_error(error) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # A success whose body is not what the documentation says: most likely it was sent.
-        raise SendError("provider_answer_invalid", maybe_sent=True) from error
-
-
-async def _send_text(bot: Bot, target: _Target, content: Content) -> Message:
+async def _send_text(client: Client, target: _Target, content: Content) -> Message:
     text = content.text
     if content.location is not None:
         place = content.location
@@ -67,8 +52,8 @@ async def _send_text(bot: Bot, target: _Target, content: Content) -> Message:
         text = "\n".join(line for line in lines if line)
     if not text.strip():
         raise SendError("nothing_to_send")
-    return await call(
-        bot.send_message(
+    return await client.call(
+        client.bot.send_message(
             target.chat_id,
             text,
             message_thread_id=target.topic,
@@ -78,12 +63,12 @@ async def _send_text(bot: Bot, target: _Target, content: Content) -> Message:
     )
 
 
-async def _send_place(bot: Bot, target: _Target, content: Content) -> Message:
+async def _send_place(client: Client, target: _Target, content: Content) -> Message:
     place = content.location
     if place is None:
         raise SendError("nothing_to_send")
     if place.label:
-        sending = bot.send_venue(
+        sending = client.bot.send_venue(
             target.chat_id,
             latitude=place.latitude,
             longitude=place.longitude,
@@ -94,7 +79,7 @@ async def _send_place(bot: Bot, target: _Target, content: Content) -> Message:
             reply_markup=target.keyboard,
         )
     else:
-        sending = bot.send_location(
+        sending = client.bot.send_location(
             target.chat_id,
             latitude=place.latitude,
             longitude=place.longitude,
@@ -102,10 +87,10 @@ async def _send_place(bot: Bot, target: _Target, content: Content) -> Message:
             reply_parameters=target.reply,
             reply_markup=target.keyboard,
         )
-    return await call(sending)
+    return await client.call(sending)
 
 
-async def _send_file(bot: Bot, target: _Target, part: OutgoingPart) -> Message:
+async def _send_file(client: Client, target: _Target, part: OutgoingPart) -> Message:
     if len(part.media) != 1:
         raise SendError("too_many_files")
     if len(part.content.text) > CAPTION_CHARS:
@@ -116,7 +101,7 @@ async def _send_file(bot: Bot, target: _Target, part: OutgoingPart) -> Message:
     if how == "photo" and part.attempt > 1:
         # The first try may have failed over the picture's shape (photo_unfit); a file always goes.
         how = "document"
-    return await _upload(bot, target, part.content.text, media, data, how)
+    return await _upload(client, target, part.content.text, media, data, how)
 
 
 def _way(media: OutgoingMedia) -> str:
@@ -134,17 +119,17 @@ def _way(media: OutgoingMedia) -> str:
 
 
 async def _upload(  # noqa: PLR0913 - one file, all that goes with it
-    bot: Bot, target: _Target, text: str, media: OutgoingMedia, data: bytes, how: str
+    client: Client, target: _Target, text: str, media: OutgoingMedia, data: bytes, how: str
 ) -> Message:
     methods: dict[str, Callable[..., Awaitable[Message]]] = {
-        "photo": bot.send_photo,
-        "voice": bot.send_voice,
-        "audio": bot.send_audio,
-        "video": bot.send_video,
+        "photo": client.bot.send_photo,
+        "voice": client.bot.send_voice,
+        "audio": client.bot.send_audio,
+        "video": client.bot.send_video,
     }
     # All of them take a chat, the file's bytes and these names.
-    send = methods.get(how, bot.send_document)
-    return await call(
+    send = methods.get(how, client.bot.send_document)
+    return await client.call(
         send(
             target.chat_id,
             data,

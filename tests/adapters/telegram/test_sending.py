@@ -146,3 +146,16 @@ async def test_files_are_fetched_with_a_cap_and_their_url_stays_inside(
         assert (gone.value.code, gone.value.maybe_sent) == ("media_unavailable", False)
         seen = f"{gone.value!r} {gone.value.__cause__!r} {gone.value.__context__!r} {fetched!r}"
         assert not [secret for secret in SECRETS if secret in seen + caplog.text]
+
+
+async def test_a_time_out_after_accepting_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hub.adapters.telegram import client
+
+    monkeypatch.setattr(client, "CALL_TIMEOUT_S", 0.3)
+    async with world() as w:
+        w.sim.fail_next(accept="hang")
+        with pytest.raises(SendError) as caught:
+            await w.channel().send(part(TEXT))
+        error = caught.value
+        assert (error.code, error.retryable, error.maybe_sent) == ("timeout", False, True)
+        assert len(w.sim.sent) == 1
