@@ -10,7 +10,7 @@ customer and the whole history, except conversations of queues marked `restricte
 `Sight`, and `may_see` judges one conversation by the same `Sight`. A test compares the two.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -172,8 +172,11 @@ def may_see(viewer: Viewer, facts: ConversationFacts) -> bool:
 
 
 def may_note(viewer: Viewer, facts: ConversationFacts) -> bool:
-    """Tell whether `viewer` may write a private note, change tags, type, class or severity."""
-    if not may_see(viewer, facts):
+    """Tell whether `viewer` may write a private note, change tags, type, class or severity.
+
+    What an auditor sees is for reading, also when they are an agent besides.
+    """
+    if not may_see(replace(viewer, roles=viewer.roles - {Role.AUDITOR}), facts):
         return False
     if viewer.roles & STAFF:
         return True
