@@ -132,6 +132,16 @@ async def cursor_of(deps: Deps, channel_id: str) -> str | None:
     return await deps.db.read(unit)
 
 
+async def move_cursor(deps: Deps, channel_id: str, cursor: str) -> None:
+    """Pass over something that was fetched and cannot be stored."""
+    now = deps.clock.now()
+
+    def unit(tx: Tx) -> None:
+        intake.set_cursor(tx, channel_id, cursor, now)
+
+    await deps.db.run(unit, name="channel.cursor")
+
+
 def _told(tx: Tx, deps: Deps, channel_id: str, state: str, reason: str, actor: str) -> None:
     data = {"channel": channel_id, "state": state, "reason": reason[:100], "by": actor}
     tx.append([new_event(EventKind.CHANNEL_CHANGED, deps.clock.now(), actor=actor, data=data)])

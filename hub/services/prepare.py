@@ -14,6 +14,7 @@ from hub.model.channel import InboundMedia, InboundMessage
 from hub.model.content import Content
 from hub.model.ids import new_id
 from hub.services.deps import ChannelInfo, Deps
+from hub.store.files import new_key
 from hub.unify.address import canonical
 from hub.unify.content.html import html_to_text
 from hub.unify.content.quoted import visible_html, visible_text
@@ -111,7 +112,8 @@ async def _prepare_file(deps: Deps, media: InboundMedia) -> PreparedFile:
         return file
     if len(media.data) > deps.max_upload_bytes and media.kind != "original":
         return replace(file, media=replace(media, data=None), refused="too_large")
-    key = await deps.files.put_new(media.data)
+    key = new_key()
+    await deps.files.put(key, media.data)
     return replace(
         file,
         media=replace(media, data=None),

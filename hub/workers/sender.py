@@ -17,6 +17,7 @@ from hub.services import deliver
 from hub.services.deps import Deps
 from hub.services.outgoing import load_part
 from hub.store.queries.rows import Row
+from hub.workers.supervisor import first_of
 
 log = structlog.get_logger(__name__)
 
@@ -100,11 +101,7 @@ class Sender:
         wait_s = IDLE_S
         if due is not None:
             wait_s = min(wait_s, max(0.02, (due - self._deps.clock.now()).total_seconds()))
-        woken = asyncio.create_task(self._woken.wait())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({woken, stopped}, timeout=wait_s, return_when="FIRST_COMPLETED")
-        woken.cancel()
-        stopped.cancel()
+        await first_of(wait_s, self._woken, stop)
 
     def _pace_of(self, live: Live) -> _Pace:
         rate = live.manifest.capabilities.rate_per_s

@@ -98,6 +98,12 @@ ATTACHMENT_CLAIM = stmt(
     .values(due_at=bindparam("until"), attempts=_a.c.attempts + 1),
     name="attachment.claim",
 )
+ATTACHMENT_LATER = stmt(
+    update(_a)
+    .where(_a.c.id == bindparam("attachment_id"), _a.c.state == "pending")
+    .values(due_at=bindparam("due")),
+    name="attachment.later",
+)
 ATTACHMENT_DONE = stmt(
     update(_a)
     .where(_a.c.id == bindparam("attachment_id"), _a.c.state == "pending")

