@@ -54,14 +54,15 @@ async def write(db: Database, seed: int, stop: asyncio.Event, committed: set[str
             pass
 
 
+def reading(statement: Stmt, after: int):
+    return lambda tx: tx.run(statement, {"after": after})
+
+
 async def poll(db: Database, statement: Stmt, stop: asyncio.Event, seen: list[int]) -> None:
     """Read the log as one would at first: everything after the highest number seen."""
     while not stop.is_set():
         after = seen[-1] if seen else 0
-        seen += [
-            row[0]
-            for row in await db.read(lambda tx, after=after: tx.run(statement, {"after": after}))
-        ]
+        seen += [row[0] for row in await db.read(reading(statement, after))]
 
 
 async def follow(follower: Follower, seen: list[tuple[int, object]]) -> None:
