@@ -40,7 +40,6 @@ def _close(out: list[str], pieces: list[str], depth: int) -> None:
 
 
 def _unquote(line: str) -> tuple[int, str]:
-    depth = 0
-    while depth < min(len(line), _MAX_QUOTE_DEPTH) and line[depth] == ">":
-        depth += 1
+    head = line[:_MAX_QUOTE_DEPTH]
+    depth = len(head) - len(head.lstrip(">"))
     return depth, line[depth:]

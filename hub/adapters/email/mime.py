@@ -135,21 +135,10 @@ def _assemble(headers: Headers, reading: _Reading) -> ParsedMail:
     def addresses(name: str) -> tuple[Address, ...]:
         return parse_addresses(b", ".join(headers.all(name)), hint)
 
-    sender = parse_addresses(headers.first("from"), hint) or addresses("sender")
-    from_name, from_email = next((one for one in sender if one[1]), ("", ""))
-    if not from_email and sender:
-        from_name = sender[0][0]  # "MAILER-DAEMON" alone: all there is
+    from_name, from_email = _sender(headers, hint, reading.budget)
     text = "\n\n".join(one for one in reading.texts if one.strip()) or None
     html = "\n".join(one for one in reading.htmls if one.strip()) or None
-    delivered = [email for name in ("delivered-to", "x-original-to", "envelope-to")
-                 for _, email in addresses(name) if email]  # fmt: skip
     bounce = read_bounce(headers, from_email, text, reading.reports, reading.returned)
-    list_id = decode_words(headers.first("list-id"), hint)[:500] or None
-    if not headers.has("from"):
-        reading.budget.note("from_missing")
-    if len(headers.all("from")) > 1 or sum(1 for one in sender if one[1]) > 1:
-        # Two senders: programs differ in whom they believe. Never counts as confirmed.
-        reading.budget.note("from_repeated")
     return ParsedMail(
         subject=decode_words(headers.first("subject"), hint)[:_MAX_SUBJECT_CHARS],
         from_email=from_email,
@@ -158,7 +147,7 @@ def _assemble(headers: Headers, reading: _Reading) -> ParsedMail:
         cc=addresses("cc"),
         bcc=addresses("bcc"),
         reply_to=addresses("reply-to"),
-        delivered_to=tuple(dict.fromkeys(delivered))[:50],
+        delivered_to=_delivered_to(headers, hint),
         text=text,
         html=html,
         attachments=tuple(reading.attachments),
@@ -168,18 +157,45 @@ def _assemble(headers: Headers, reading: _Reading) -> ParsedMail:
         date=parse_date(headers.first("date")),
         auto_submitted=bounce is not None or is_automatic(headers),
         bounce=bounce,
-        list_id=list_id,
+        list_id=decode_words(headers.first("list-id"), hint)[:500] or None,
         authentication_results=tuple(
             value[:10_000].decode("ascii", "replace")
             for value in headers.all("authentication-results")[:20]
         ),
-        headers={
-            name: decode_words(headers.first(name), hint)[:1_000]
-            for name in _KEPT_HEADERS
-            if headers.has(name)
-        },
+        headers=_kept(headers, hint),
         problems=tuple(reading.budget.problems),
     )
+
+
+def _sender(headers: Headers, hint: str | None, budget: Budget) -> Address:
+    """Return who the mail says it is from, with what is odd about it noted."""
+    senders = parse_addresses(headers.first("from"), hint)
+    if not headers.has("from"):
+        budget.note("from_missing")
+    if len(headers.all("from")) > 1 or sum(1 for one in senders if one[1]) > 1:
+        # Two senders: programs differ in whom they believe. Never counts as confirmed.
+        budget.note("from_repeated")
+    senders = senders or parse_addresses(headers.first("sender"), hint)
+    named = (senders[0][0], "") if senders else ("", "")
+    return next((one for one in senders if one[1]), named)
+
+
+def _delivered_to(headers: Headers, hint: str | None) -> tuple[str, ...]:
+    values = [
+        value
+        for name in ("delivered-to", "x-original-to", "envelope-to")
+        for value in headers.all(name)
+    ]
+    found = parse_addresses(b", ".join(values), hint)
+    return tuple(dict.fromkeys(email for _, email in found if email))[:50]
+
+
+def _kept(headers: Headers, hint: str | None) -> dict[str, str]:
+    return {
+        name: decode_words(headers.first(name), hint)[:1_000]
+        for name in _KEPT_HEADERS
+        if headers.has(name)
+    }
 
 
 def _take(leaf: Leaf, reading: _Reading) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 
 import nh3
@@ -74,10 +74,28 @@ def clean_html(
     html = html[:MAX_HTML_CHARS]
     if not _is_reasonable(html):
         return f"<pre>{escape(html_to_text(html))}</pre>"
-    urls = cid_urls or {}
     # The mark cannot be guessed, so no mail can contain it and smuggle attributes in.
     mark = f"https://{secrets.token_hex(16)}.invalid/"
-    ours = mark + "cid/"
+    cleaned = nh3.clean(
+        html,
+        tags=_TAGS,
+        clean_content_tags={"script", "style", "title", "template", "noscript", "textarea"},
+        attributes=_ATTRIBUTES,
+        attribute_filter=_attribute_filter(mark, allow_remote_images, cid_urls or {}),
+        strip_comments=True,
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        url_schemes={"http", "https", "mailto", "tel", "cid"},
+        filter_style_properties=_STYLES,
+    )
+    cleaned = cleaned.replace(f' src="{mark}blocked/', ' data-blocked-src="')
+    return cleaned.replace(mark + "cid/", "")
+
+
+def _attribute_filter(
+    mark: str, allow_remote_images: bool, cid_urls: Mapping[str, str]
+) -> Callable[[str, str, str], str | None]:
+    """Make the judge of single attributes; marked addresses are rewritten after the cleaning."""
 
     def keep(tag: str, attribute: str, value: str) -> str | None:
         if attribute == "style":
@@ -87,26 +105,13 @@ def clean_html(
         address = value.strip()
         scheme = address.split(":", 1)[0].lower()
         if scheme == "cid":
-            target = urls.get(address[4:].strip("<>"))
-            return f"{ours}{target}" if target else address
+            target = cid_urls.get(address[4:].strip("<>"))
+            return f"{mark}cid/{target}" if target else address
         if scheme in ("http", "https") or address.startswith("//"):
-            return address if allow_remote_images else mark + "blocked/" + address
+            return address if allow_remote_images else f"{mark}blocked/{address}"
         return None
 
-    cleaned = nh3.clean(
-        html,
-        tags=_TAGS,
-        clean_content_tags={"script", "style", "title", "template", "noscript", "textarea"},
-        attributes=_ATTRIBUTES,
-        attribute_filter=keep,
-        strip_comments=True,
-        link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values={"a": {"target": "_blank"}},
-        url_schemes={"http", "https", "mailto", "tel", "cid"},
-        filter_style_properties=_STYLES,
-    )
-    cleaned = cleaned.replace(f' src="{mark}blocked/', ' data-blocked-src="')
-    return cleaned.replace(ours, "")
+    return keep
 
 
 def _is_reasonable(html: str) -> bool:
