@@ -142,7 +142,9 @@ CHECKS: Mapping[str, Callable[[str], bool]] = {
 @pytest.mark.parametrize("kind", OURS)
 def test_the_scale_is_whole_and_every_exemption_has_a_reason(kind: str) -> None:
     scale = scale_of(kind)
-    assert {tier: tuple(rules) for tier, rules in scale.items()} == dict(SCALE)
+    for tier, wanted in SCALE.items():
+        missing = [rule for rule in wanted if rule not in scale.get(tier, {})]
+        assert missing == [], f"{tier} lacks {missing}; further rules of its own are welcome"
     for tier, rules in scale.items():
         for rule, said in rules.items():
             exempt = said.startswith("exempt: ") and len(said) > len("exempt: ") + 10
