@@ -248,10 +248,13 @@ def _ancestors(
 
 
 # --- subjects ---------------------------------------------------------------------------------
-_PREFIX = re.compile(
-    r"\A(?:re|fwd?|aw|wg|sv|vs|tr|rv|enc|antw|答复|回复|回覆|答覆|转发|轉發|轉寄|转寄)"
-    r"(?:[\[(]\d{1,3}[\])]|\d{1,3})?:"
+# Answer and forward marks of mail programs, sought when spaces are gone and case is folded.
+_MARKS = (
+    "re|res|fwd?|aw|wg|antw|antwort|sv|vs|vl|vb|tr|rv|enc|ref|réf|rép|rif|odp|pd|ynt|ilt|doorst"
+    "|ответ|отв|пересл|απ|σχετ|πρθ|返信|転送|답장|전달"
+    "|答复|答覆|回复|回覆|回信|转发|轉發|转寄|轉寄|自动回复|自動回覆"
 )
+_PREFIX = re.compile(rf"\A(?:{_MARKS})(?:[\[(^]?\d{{1,3}}[\])]?)?:")
 _TAG_BEFORE = re.compile(r"\A(?:\[[^\[\]]*\]|【[^【】]*】)")
 _TAG_AFTER = re.compile(r"(?:\[[^\[\]]*\]|【[^【】]*】|\((?:fwd?|re)\))\Z")
 _BRACKETS = dict.fromkeys(map(ord, "[](){}<>【】「」『』《》〈〉〔〕“”\"'‘’"))

@@ -93,6 +93,10 @@ def test_what_cannot_be_read_is_refused_but_never_lost(kind: IdentityKind, raw: 
     assert canonical(kept) == kept
 
 
+def test_accounts_of_networks_are_taken_as_they_are() -> None:
+    assert parse_address(K.SLACK, " U1 ", scope="T1") == Address(K.SLACK, "U1", "T1")
+
+
 def test_canonical_keeps_the_scope_a_network_gave() -> None:
     assert canonical(Address(K.SLACK, "U1", "T1")) == Address(K.SLACK, "U1", "T1")
     assert canonical(Address(K.SHORT_CODE, "12345", "US")) == Address(K.SHORT_CODE, "12345", "US")

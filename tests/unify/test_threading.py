@@ -296,6 +296,8 @@ def test_rules(name: str) -> None:
         "AW: WG: Order 55 is late [#10482]",
         "【重要】Order 55 is late (fwd)",
         "Ｒｅ： Ｏｒｄｅｒ 55 is late",
+        "RE^3: Antwort: 自动回复: 返信: Order 55 is late",
+        "AW (2): Ответ: Order 55 is late",
         "Re: “Order 55” is late",
         "\u200bOrder 55 is\r\n late",
     ],
