@@ -34,6 +34,8 @@ class SlackSim:
         sent: what the app posted, oldest first; texts as customers read them.
         on_sent: awaited for each of them, so that simulated customers can answer.
         echo: tell the app of its own messages, as Slack does.
+        reports_metadata: also tell it of its messages' metadata (`message_metadata_posted`, to
+            which an app subscribes); operations of kind status.
         delivery: how events travel (webhook or socket, time limit, repeats, jitter).
     """
 
@@ -55,6 +57,7 @@ class SlackSim:
         self.sent: list[SimMessage] = []
         self.on_sent: OnSent | None = None
         self.echo = True
+        self.reports_metadata = True
         self._runner: web.AppRunner | None = None
         self.base_url = ""
 
@@ -214,6 +217,23 @@ class SlackSim:
         payload = self._callback(event, self.workspace.new_id("Ev"))
         self.delivery.dispatch(payload, operation, interactive=False)
 
+    def _tell_metadata(self, message: SimMessage) -> None:
+        space = self.workspace
+        event: Payload = {
+            "type": "message_metadata_posted",
+            "app_id": space.app_id,
+            "bot_id": space.bot_id,
+            "user_id": message.user,
+            "team_id": space.team_id,
+            "channel_id": message.channel,
+            "metadata": message.metadata,
+            "message_ts": message.ts,
+            "event_ts": message.ts,
+        }
+        operation = space.log.begin(OpKind.STATUS, message.delivery_id, "message_metadata_posted")
+        payload = self._callback(event, space.new_id("Ev"))
+        self.delivery.dispatch(payload, operation, interactive=False)
+
     def _callback(self, event: Payload, event_id: str) -> Payload:
         space = self.workspace
         authorization = {"team_id": space.team_id, "user_id": space.bot_user_id, "is_bot": True}
@@ -288,6 +308,8 @@ class SlackSim:
         self.workspace.log.changed()
         if self.echo:
             self._tell(self._event(message), message)
+        if self.reports_metadata and message.metadata:
+            self._tell_metadata(message)
         if self.on_sent is not None:
             self.delivery.run(self.on_sent(shown))
 

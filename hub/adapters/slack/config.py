@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from hub.model.channel import Capabilities, ChannelConfig
 
 SLACK_API = "https://slack.com/api/"
+METADATA_TYPE = "hub_delivery"
+"""Name of the metadata on our messages; an app subscribes to it by this name."""
 
 CAPABILITIES = Capabilities(
     # Slack takes 40,000 characters but shows messages over 4,000 badly and advises against them.

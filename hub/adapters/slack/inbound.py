@@ -13,17 +13,20 @@ from urllib.parse import parse_qs
 from pydantic import BaseModel, ValidationError
 
 from hub.adapters.slack import messages
-from hub.adapters.slack.config import SlackConfig
+from hub.adapters.slack.config import METADATA_TYPE, SlackConfig
 from hub.adapters.slack.payload import (
     Authorization,
     BlockActions,
     Callback,
     Head,
     MessageCallback,
+    MetadataCallback,
     UrlVerification,
 )
-from hub.model.channel import InboundItem, Intake, RawRequest, RawResponse
+from hub.model.channel import InboundItem, Intake, RawRequest, RawResponse, StatusReport
+from hub.model.delivery import DeliveryState
 from hub.model.errors import PayloadInvalid
+from hub.model.ids import DeliveryId, is_id
 
 _Shape = TypeVar("_Shape", bound=BaseModel)
 
@@ -31,6 +34,7 @@ _SUBTYPES = frozenset({
     None, "file_share", "thread_broadcast", "me_message", "message_changed", "message_deleted",
 })  # fmt: skip
 _MESSAGE_EVENTS = frozenset({"message", "app_mention"})
+METADATA_POSTED = "message_metadata_posted"
 
 
 def parse(request: RawRequest, config: SlackConfig) -> Intake:
@@ -66,18 +70,35 @@ def _dispatch(kind: str, data: object, config: SlackConfig) -> Intake:
 def _event(data: object, config: SlackConfig) -> Intake:
     callback = _shape(Callback, data)
     kind, subtype = callback.event.type, callback.event.subtype
-    if kind not in _MESSAGE_EVENTS:
+    if kind not in _MESSAGE_EVENTS and kind != METADATA_POSTED:
         return _ignored(kind)
     if subtype not in _SUBTYPES:
         return _ignored(f"{kind}.{subtype}")
     if config.team_id and callback.team_id != config.team_id:
         return _ignored("other_team")
+    if kind == METADATA_POSTED:
+        return _posted(_shape(MetadataCallback, data), _own_users(callback.authorizations, config))
     told = _shape(MessageCallback, data)
     reader = messages.Reader(
         team=told.team_id, own_users=_own_users(told.authorizations, config), config=config
     )
     found = reader.read(told.event)
     return _ignored(found) if isinstance(found, str) else Intake(items=(found,))
+
+
+def _posted(told: MetadataCallback, own_users: tuple[str, ...]) -> Intake:
+    """Read the word on a message of ours: it stands there, whatever became of our call."""
+    posted = told.event
+    delivery_id = posted.metadata.event_payload.delivery_id
+    ours = posted.user_id in own_users and posted.metadata.event_type == METADATA_TYPE
+    if not ours or not is_id(delivery_id):
+        return _ignored(f"{METADATA_POSTED}.other")
+    report = StatusReport(
+        state=DeliveryState.SENT,
+        occurred_at=messages.moment(posted.message_ts),
+        delivery_id=DeliveryId(delivery_id),
+    )
+    return Intake(items=(report,))
 
 
 def _presses(pressed: BlockActions, config: SlackConfig) -> Intake:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hub.adapters.slack import text as mrkdwn
 from hub.adapters.slack.client import Nothing, PortWebClient, call, no_answer, refused
-from hub.adapters.slack.config import SlackConfig, origin_of
+from hub.adapters.slack.config import METADATA_TYPE, SlackConfig, origin_of
 from hub.model.channel import HttpFailure, HttpPort, OutgoingMedia, OutgoingPart, Receipt
 from hub.model.content import Choice, Content
 from hub.model.errors import SendError
@@ -85,7 +85,7 @@ def _message_fields(
         "unfurl_links": "false",
         "unfurl_media": "false",
         "metadata": json.dumps(
-            {"event_type": "hub_delivery", "event_payload": {"delivery_id": part.delivery_id}}
+            {"event_type": METADATA_TYPE, "event_payload": {"delivery_id": part.delivery_id}}
         ),
     }
     if thread_ts:

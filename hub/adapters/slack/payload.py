@@ -128,6 +128,34 @@ class MessageCallback(_Shape):
     authorizations: list[Authorization] | None = None
 
 
+class MetadataPayload(_Shape):
+    """What we put into the metadata of our messages."""
+
+    delivery_id: Annotated[str, StringConstraints(max_length=100)] = ""
+
+
+class Metadata(_Shape):
+    """Data an app hung on a message, for programs."""
+
+    event_type: EventName
+    event_payload: MetadataPayload
+
+
+class MetadataPosted(_Shape):
+    """`message_metadata_posted`: a message with metadata stands in a conversation."""
+
+    user_id: SlackId
+    metadata: Metadata
+    message_ts: Stamp
+
+
+class MetadataCallback(_Shape):
+    """A callback about posted metadata."""
+
+    team_id: SlackId
+    event: MetadataPosted
+
+
 class _Named(_Shape):
     id: SlackId
 

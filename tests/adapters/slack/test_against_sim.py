@@ -26,13 +26,16 @@ from hub.model.channel import (
     Probes,
     Pulls,
     RawRequest,
+    StatusReport,
 )
 from hub.model.clock import utc_now
 from hub.model.content import Choice, Content
+from hub.model.delivery import DeliveryState
 from hub.model.errors import SendError, SignatureRejected, TooLarge
-from hub.model.ids import ConversationId, DeliveryId, MessageId
+from hub.model.ids import ConversationId, DeliveryId, MessageId, new_id
 
 LI = "U0LI00001"
+DELIVERY = DeliveryId(new_id())
 
 
 @dataclass
@@ -93,7 +96,7 @@ async def hub(sim: SlackSim, channel: SlackChannel) -> AsyncIterator[Hub]:
 
 def part(text: str, **more: object) -> OutgoingPart:
     fields: dict[str, object] = {
-        "delivery_id": DeliveryId("d-1"),
+        "delivery_id": DELIVERY,
         "message_id": MessageId("m-1"),
         "conversation_id": ConversationId("c-1"),
         "part_no": 1,
@@ -131,9 +134,11 @@ async def test_a_direct_message_is_answered_and_the_echo_ignored(sim: SlackSim, 
     assert [(m.text, m.channel, m.ts) for m in sim.sent] == [
         ("在路上 <&>", said.channel, receipt.external_id)
     ]
-    assert sim.sent[0].delivery_id == "d-1"
+    assert sim.sent[0].delivery_id == DELIVERY
     assert hub.ignored == ["message.from_app"]
-    assert len(hub.items) == 1
+    report = hub.items[1]
+    assert isinstance(report, StatusReport)
+    assert (report.delivery_id, report.state) == (DELIVERY, DeliveryState.SENT)
     assert {o.outcome for o in sim.operations} == {OpOutcome.OK}
 
 
@@ -312,7 +317,7 @@ async def test_injected_faults(
     sim: SlackSim, channel: SlackChannel, fault: Fault, maybe_sent: bool, arrived: int
 ) -> None:
     sim.workspace.add_user(LI)
-    sim.echo = False
+    sim.echo = sim.reports_metadata = False
     sim.fail("chat.postMessage", fault)
     with pytest.raises(SendError) as caught:
         await channel.send(part("hi"))
@@ -323,6 +328,18 @@ async def test_injected_faults(
     assert [o.outcome for o in sim.operations] == [expected]
     await channel.send(part("again"))
     assert len(sim.sent) == arrived + 1
+
+
+async def test_what_may_have_been_sent_is_told_of(sim: SlackSim, hub: Hub) -> None:
+    sim.workspace.add_user(LI)
+    sim.fail("chat.postMessage", Fault(status=504, accept=True))
+    with pytest.raises(SendError) as caught:
+        await hub.channel.send(part("hi"))
+    assert caught.value.maybe_sent
+    await sim.settled()
+    (report,) = hub.items
+    assert isinstance(report, StatusReport)
+    assert (report.delivery_id, report.state) == (DELIVERY, DeliveryState.SENT)
 
 
 async def test_the_customer_answers_when_answered(sim: SlackSim, hub: Hub) -> None:

