@@ -4,3 +4,5 @@ Six floors; imports go downward only: ``app``, ``cli``, ``settings`` on ``api``,
 ``ingress`` on ``services`` on ``adapters``, ``store``, ``unify``, ``routing`` on ``model``.
 Start reading at ``hub.model.channel``.
 """
+
+__version__ = "0.1.0"
