@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from hub.adapters.email.addresses import parse_addresses
 from hub.adapters.email.headers import (
     Headers,
-    parse_addresses,
     parse_content_value,
     parse_message_id,
     split_headers,

@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hub.adapters.email.addresses import parse_addresses
 from hub.adapters.email.automatic import Bounce, is_automatic, read_bounce
 from hub.adapters.email.charset import decode_text
 from hub.adapters.email.flowed import unflow
 from hub.adapters.email.headers import (
     Headers,
-    parse_addresses,
     parse_date,
     parse_message_id,
     parse_message_ids,

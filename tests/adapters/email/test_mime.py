@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hub.adapters.email.headers import MAX_REFERENCES, parse_addresses, parse_content_value
+from hub.adapters.email.addresses import parse_addresses
+from hub.adapters.email.headers import MAX_REFERENCES, parse_content_value
 from hub.adapters.email.mime import parse_mail
 from hub.cli.normalize import mail as normalize
 from tests.adapters.email import corpus
