@@ -58,7 +58,7 @@ class FileStore(Protocol):
     async def delete(self, key: str) -> None:
         """Remove a file; harmless when it is gone."""
 
-    def keys(self) -> AsyncIterator[tuple[str, datetime]]:
+    def listing(self) -> AsyncIterator[tuple[str, datetime]]:
         """Give every key and when it was written; for the sweep of orphans."""
 
 
@@ -120,7 +120,7 @@ class FolderStore:
         path = self._path(key)
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
-    async def keys(self) -> AsyncIterator[tuple[str, datetime]]:
+    async def listing(self) -> AsyncIterator[tuple[str, datetime]]:
         """Give every key and when it was written."""
         for folder in await asyncio.to_thread(lambda: sorted(self._root.glob("[0-9a-f][0-9a-f]"))):
             for key, micros in await asyncio.to_thread(_listed, folder):
@@ -184,7 +184,7 @@ class ObjectStore:
         if await self.exists(key):
             await self._obstore.delete_async(self._store, key)
 
-    async def keys(self) -> AsyncIterator[tuple[str, datetime]]:
+    async def listing(self) -> AsyncIterator[tuple[str, datetime]]:
         """Give every key and when it was written."""
         async for page in self._obstore.list(self._store):
             for facts in page:

@@ -31,13 +31,13 @@ async def test_bytes_come_back(files: FileStore):
     assert await files.get(key) == data
     assert await joined(files.open(key)) == data
     assert await joined(files.open(key, 300_000, 600_001)) == data[300_000:600_001]
-    assert [k async for k, _ in files.keys()] == [key]
+    assert [k async for k, _ in files.listing()] == [key]
     await files.put(key, b"")
     assert await files.get(key) == b""
     await files.delete(key)
     await files.delete(key)
     assert await files.size(key) is None
-    assert [k async for k, _ in files.keys()] == []
+    assert [k async for k, _ in files.listing()] == []
 
 
 async def test_what_is_not_there_is_said(files: FileStore):
