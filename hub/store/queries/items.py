@@ -4,9 +4,11 @@ Columns repeat what claims, lists and metrics look at; `body` is the whole value
 `services/dispatch`; `receive` only inserts items in state `new`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import bindparam, select, update
 
@@ -68,7 +70,16 @@ def item_of(body: str) -> WorkItem:
 
 def body_of(item: WorkItem) -> str:
     """Return the JSON a row keeps."""
-    return _codec.dump_json(item).decode()
+    return orjson.dumps(item, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _plain(value: object) -> object:
+    """Give orjson what it does not know: read-only mappings and sets."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(type(value).__name__)
 
 
 def _columns(item: WorkItem) -> dict[str, Any]:
