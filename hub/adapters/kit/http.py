@@ -87,8 +87,12 @@ class HttpPool:
     ) -> None:
         self._lookup = lookup or _system_lookup
         self._make_socket = make_socket or _plain_socket
-        # Own threads: a name server that never answers must not block everybody's `to_thread`.
-        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="dns")
+        # Own threads: a name server that never answers must not block everybody's `to_thread`, nor
+        # one that a customer's link names the look-ups of configured hosts.
+        self._threads = {
+            guarded: ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="dns")
+            for guarded in (True, False)
+        }
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     def port(self, exceptions: frozenset[str] = frozenset()) -> "GuardedHttp":
@@ -107,7 +111,8 @@ class HttpPool:
         for session in self._sessions.values():
             await session.close()
         self._sessions.clear()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _new_session(self, *, guarded: bool) -> aiohttp.ClientSession:
         def make_socket(info: AddrInfo) -> socket.socket:
@@ -116,7 +121,7 @@ class HttpPool:
             return self._make_socket(info)
 
         connector = aiohttp.TCPConnector(
-            resolver=_Resolver(self._lookup, self._threads, guarded=guarded),
+            resolver=_Resolver(self._lookup, self._threads[guarded], guarded=guarded),
             use_dns_cache=False,
             keepalive_timeout=_KEEP_ALIVE_S,
             socket_factory=make_socket,

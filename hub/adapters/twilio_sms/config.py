@@ -31,7 +31,9 @@ class TwilioConfig(ChannelConfig):
     account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
     auth_token: SecretStr = Field(min_length=16, max_length=200)
     from_number: str = Field(
-        default="", pattern=r"^(\+[1-9][0-9]{4,14}|[0-9]{3,8}|[A-Za-z0-9 &+_-]{1,11})?$"
+        default="",
+        max_length=16,
+        pattern=r"^(\+[1-9][0-9]{4,14}|[0-9]{3,8}|[0-9 &+_-]*[A-Za-z][A-Za-z0-9 &+_-]*)?$",
     )
     messaging_service_sid: str = Field(default="", pattern=r"^(MG[0-9a-fA-F]{32})?$")
     api_base: Annotated[str, AfterValidator(_api_base)] = "https://api.twilio.com"
