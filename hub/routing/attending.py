@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
+from hub.model.events import EventKind
 from hub.model.ids import AgentId, QueueId
 from hub.model.router_commands import ConfigChanged, Outcome, OutcomeCode, Presence, PresenceMove
 from hub.model.staff import AgentPresence, Duty, Link, Readiness
@@ -63,7 +64,7 @@ def _sign_in(step: Step, before: AgentPresence) -> bool:
         )
     )  # fmt: skip
     _watch_link(step, before.agent_id)
-    step.event("agent.duty_changed", agent_id=before.agent_id, duty=Duty.ON.value)
+    step.event(EventKind.AGENT_CHANGED, agent_id=before.agent_id, duty=Duty.ON.value)
     return True
 
 
@@ -80,7 +81,7 @@ def _sign_out(step: Step, before: AgentPresence) -> bool:
 def _leave_duty(step: Step, before: AgentPresence, duty: Duty) -> None:
     off_since = step.now if duty is Duty.OFF else before.off_since
     step.put_presence(replace(before, duty=duty, since=step.now, off_since=off_since))
-    step.event("agent.duty_changed", agent_id=before.agent_id, duty=duty.value)
+    step.event(EventKind.AGENT_CHANGED, agent_id=before.agent_id, duty=duty.value)
     step.cancel_timer(TimerKind.LINK_SUSPECT, before.agent_id)
     step.cancel_timer(TimerKind.LINK_LOST, before.agent_id)
 
@@ -93,7 +94,7 @@ def _set_ready(step: Step, before: AgentPresence) -> bool:
             before, readiness=Readiness.READY, pause_reason=None, since=step.now, misses=0
         )
     )  # fmt: skip
-    step.event("agent.readiness_changed", agent_id=before.agent_id, readiness="ready")
+    step.event(EventKind.AGENT_CHANGED, agent_id=before.agent_id, readiness="ready")
     return True
 
 
@@ -115,7 +116,7 @@ def _heartbeat(step: Step, before: AgentPresence) -> bool:
     step.put_presence(replace(before, link=Link.UP, last_seen_at=step.now))
     step.cancel_timer(TimerKind.LINK_LOST, before.agent_id)
     _watch_link(step, before.agent_id)
-    step.event("agent.link_changed", agent_id=before.agent_id, link=Link.UP.value)
+    step.event(EventKind.AGENT_CHANGED, agent_id=before.agent_id, link=Link.UP.value)
     return True
 
 
@@ -130,7 +131,7 @@ def suspect(step: Step, before: AgentPresence) -> bool:
     step.put_presence(replace(before, link=Link.SUSPECT))
     step.cancel_timer(TimerKind.LINK_SUSPECT, before.agent_id)
     step.set_timer(TimerKind.LINK_LOST, before.agent_id, step.after(step.state.config.lost_s))
-    step.event("agent.link_changed", agent_id=before.agent_id, link=Link.SUSPECT.value)
+    step.event(EventKind.AGENT_CHANGED, agent_id=before.agent_id, link=Link.SUSPECT.value)
     withdraw_offers(step, before.agent_id, "link_suspect")
     return True
 
@@ -144,7 +145,7 @@ def lose(step: Step, before: AgentPresence) -> bool:
         return False
     agent_id = before.agent_id
     step.put_presence(replace(before, link=Link.LOST))
-    step.event("agent.link_changed", agent_id=agent_id, link=Link.LOST.value)
+    step.event(EventKind.AGENT_CHANGED, agent_id=agent_id, link=Link.LOST.value)
     withdraw_offers(step, agent_id, "link_lost")
     for assignment_id in list(step.state.agent_assignments.get(agent_id, {})):
         item = step.state.items[step.state.assignments[assignment_id].item_id]

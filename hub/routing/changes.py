@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from hub.model.ids import AgentId, CaseId, ItemId, OfferId, QueueId
+from hub.model.events import NewEvent
+from hub.model.ids import AgentId, CaseId, ItemId, QueueId
 from hub.model.router_commands import Outcome
 from hub.model.staff import AgentLoad, AgentPresence
 from hub.model.work import Assignment, Offer, Timer, TimerKind, WorkItem
@@ -18,19 +19,6 @@ from hub.model.work import Assignment, Offer, Timer, TimerKind, WorkItem
 Small = str | int | float | bool | None
 NO_DATA: Mapping[str, Small] = MappingProxyType({})
 TimerKey = tuple[TimerKind, str]
-
-
-@dataclass(frozen=True, slots=True)
-class RouterEvent:
-    """One line for the event log: a kind, ids and small facts; never text, names, addresses."""
-
-    kind: str
-    item_id: ItemId | None = None
-    agent_id: AgentId | None = None
-    queue_id: QueueId | None = None
-    offer_id: OfferId | None = None
-    case_id: CaseId | None = None
-    data: Mapping[str, Small] = field(default_factory=lambda: NO_DATA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +84,7 @@ class StepResult:
     timers_set: tuple[Timer, ...] = ()
     timers_cancelled: tuple[TimerKey, ...] = ()
     owners: tuple[OwnerChange, ...] = ()
-    events: tuple[RouterEvent, ...] = ()
+    events: tuple[NewEvent, ...] = ()
     effects: tuple[Effect, ...] = ()
     traces: tuple[DecisionTrace, ...] = ()
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from hub.model.clock import iso
+from hub.model.events import EventKind
 from hub.model.ids import AgentId, ItemId, OfferId, QueueId
 from hub.model.router_commands import Escalate, Outcome, OutcomeCode, TimerDue, WrapUpDone
 from hub.model.work import ItemState, OfferMode, TimerKind, WorkItem
@@ -74,12 +76,12 @@ def _look_again(step: Step, item: WorkItem, kind: TimerKind) -> None:
 
 
 def _sla(step: Step, item: WorkItem, kind: TimerKind, due_at: datetime) -> Outcome:
-    late_s = (step.now - due_at).total_seconds()
+    deadline = iso(item.due_at or due_at)
     if kind is TimerKind.SLA_BREACH:
-        step.event("item.sla_breached", item=item, late_s=late_s)
+        step.event(EventKind.ITEM_BREACHED, item=item, deadline=deadline)
     else:
         share = 75 if kind is TimerKind.SLA_WARN_75 else 90
-        step.event("item.sla_warned", item=item, share=share, late_s=late_s)
+        step.event(EventKind.ITEM_WARNED, item=item, level=share, deadline=deadline)
     step.effect("notify_supervisor", item=item, reason=kind.value)
     return _DONE
 
@@ -89,7 +91,7 @@ def _waited_too_long(step: Step, item: WorkItem) -> None:
     if item.state not in (ItemState.QUEUED, ItemState.OFFERED):
         return
     then = item.plan.max_wait_then if item.plan else "notify"
-    step.event("item.max_waited", item=item, then=then)
+    step.event(EventKind.ITEM_WAITED, item=item, reason=then)
     step.effect("notify_supervisor", item=item, reason="max_wait")
     if then == "callback_or_voicemail":
         step.effect("offer_callback", item=item)
@@ -102,7 +104,7 @@ def _waited_too_long(step: Step, item: WorkItem) -> None:
         queue = step.state.config.queues[item.queue_id]
         target = step.state.config.queues.get(QueueId(queue.overflow))
         if target is not None:
-            step.event("item.overflowed", item=item, action=queue.overflow)
+            step.event(EventKind.ITEM_WAITED, item=item, reason="overflow", to=queue.overflow)
             step.cancel_timers(ITEM_TIMERS, item.id)
             admit(step, plan_for_queue(step, item, target))
 

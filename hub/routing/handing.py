@@ -3,6 +3,7 @@
 All go through the same checks as automatic matching; whoever comes second is told who was first.
 """
 
+from hub.model.events import EventKind
 from hub.model.ids import AgentId, ItemId
 from hub.model.router_commands import (
     Assign,
@@ -98,7 +99,9 @@ def _pool_limit(step: Step, item: WorkItem, agent_id: AgentId) -> OutcomeCode | 
     if queue.grab_first_n is not None and rank >= queue.grab_first_n:
         return OutcomeCode.LIMIT_REACHED
     if rank:
-        step.event("item.passed_over", item=item, agent_id=agent_id, count=rank)
+        step.event(
+            EventKind.ITEM_CHANGED, item=item, agent_id=agent_id, reason="passed_over", attempt=rank
+        )
     return None
 
 
@@ -114,7 +117,10 @@ def _hand_over(step: Step, item: WorkItem, to: AgentId, by: AgentId, how: str) -
         step.effect("notify_agent", item=item, agent_id=before, reason=how)
     step.settle()
     forced = not step.state.has_room(to, item)
-    step.event("item.handed_over", item=item, agent_id=to, by=by, how=how, before=before)
+    step.event(
+        EventKind.ITEM_CHANGED, item=item, agent_id=to, by=by, reason=how, from_=before, to=to,
+        fields="handler",
+    )  # fmt: skip
     item = give_to(step, step.state.items[item.id], to, forced=forced)
     if item.owner_agent_id is None:
         step.set_owner(item, to, "accepted")
@@ -175,8 +181,8 @@ def transfer_to_queue(step: Step, command: TransferToQueue) -> Outcome:
         excluded=with_exclusion(item, holder, "transfer", step) if holder else item.excluded,
     )  # fmt: skip
     step.event(
-        "item.transferred", item=item, agent_id=command.by, before=before,
-        after=queue.id, reason=command.reason, keep=keep,
+        EventKind.ITEM_TRANSFERRED, item=item, agent_id=command.by, from_=before,
+        to_queue=queue.id, reason=command.reason, keep_place=keep,
     )  # fmt: skip
     admit(step, plan_for_queue(step, item, queue))
     return _ok(step, item.id)

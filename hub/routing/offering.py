@@ -6,6 +6,8 @@ offer to be live under the item's present version; everything else is answered w
 
 from dataclasses import replace
 
+from hub.model.clock import iso
+from hub.model.events import EventKind
 from hub.model.ids import AgentId, AssignmentId, ItemId, OfferId
 from hub.model.router_commands import Accept, Decline, Outcome, OutcomeCode
 from hub.model.staff import AgentKind, AgentPresence, Readiness
@@ -57,8 +59,8 @@ def make_offer(  # noqa: PLR0913 - an offer's columns
     )  # fmt: skip
     step.put_offer(offer)
     step.event(
-        "offer.created", item=item, agent_id=agent_id, offer_id=offer.id, mode=mode.value,
-        expires_s=(offer.expires_at - step.now).total_seconds(),
+        EventKind.OFFER_CREATED, item=item, agent_id=agent_id, offer=offer.id, mode=mode.value,
+        expires_at=iso(offer.expires_at),
     )  # fmt: skip
     presence = state.presence_of(agent_id)
     picks = presence.picks + (0 if mode is OfferMode.DIRECT else 1)
@@ -115,8 +117,8 @@ def complete_accept(step: Step, item: WorkItem, offer: Offer, *, automatic: bool
     remember_ended(step, offer)
     before = item.handler_agent_id
     step.event(
-        "offer.accepted", item=item, agent_id=offer.agent_id, offer_id=offer.id,
-        automatic=automatic, mode=offer.mode.value,
+        EventKind.OFFER_ACCEPTED, item=item, agent_id=offer.agent_id, offer=offer.id,
+        auto=automatic, mode=offer.mode.value, waited_s=_waited_s(step, item),
     )  # fmt: skip
     if not automatic:
         presence = step.state.presence_of(offer.agent_id)
@@ -166,8 +168,16 @@ def give_to(  # noqa: PLR0913 - the facts of an assignment
     person = state.config.agents[agent_id].kind is AgentKind.PERSON
     if automatic and person and look_s is not None:
         step.set_timer(TimerKind.LOOK_WITHIN, item.id, step.after(look_s), item.version)
-    step.event("item.assigned", item=item, agent_id=agent_id, forced=forced, automatic=automatic)
+    step.event(
+        EventKind.ITEM_CONNECTED, item=item, agent_id=agent_id,
+        reason="forced" if forced else "automatic" if automatic else "accepted",
+        waited_s=_waited_s(step, item),
+    )  # fmt: skip
     return item
+
+
+def _waited_s(step: Step, item: WorkItem) -> float:
+    return round((step.now - (item.enqueued_at or item.created_at)).total_seconds(), 3)
 
 
 def claim_ownership(step: Step, item: WorkItem, agent_id: AgentId, reason: str) -> None:
@@ -242,7 +252,7 @@ def stop_asking(
     """Make an agent unready and rescind what they are being asked."""
     step.put_presence(replace(presence, readiness=readiness, pause_reason=reason, since=step.now))
     step.event(
-        "agent.readiness_changed", agent_id=presence.agent_id, readiness=readiness.value,
+        EventKind.AGENT_CHANGED, agent_id=presence.agent_id, readiness=readiness.value,
         reason=reason,
     )  # fmt: skip
     withdraw_offers(step, presence.agent_id, readiness.value)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from hub.model.events import EventKind
 from hub.model.ids import ItemId, QueueId
 from hub.model.router_commands import Fact, ItemArrived, Outcome, OutcomeCode, RulesPublished
 from hub.model.staff import Queue
@@ -88,7 +89,7 @@ def plan_item(
         step.effect("propose_severity", item=item, severity=match.severity)
     _trace(step, item, match)
     queue = step.state.config.queues[match.queue_id]
-    step.event("item.planned", item=item, rule_id=match.rule_id, queue_id=match.queue_id)
+    step.event(EventKind.ITEM_PLANNED, item=item, rule=match.rule_id, queue_id=match.queue_id)
     return step.put_item(
         item, state=ItemState.PLANNED, queue_id=match.queue_id, plan=match.plan, step_no=-1,
         plan_started_at=None, req_skills={**item.req_skills, **match.skills},
@@ -101,7 +102,7 @@ def plan_for_queue(step: Step, item: WorkItem, queue: Queue) -> WorkItem:
     """Write the plan of a queue's own steps into the item (transfer, dispatched task)."""
     rules = step.state.config.rules
     plan = Plan(f"queue:{queue.id}", rules.version, queue.steps or BUILT_IN_STEPS)
-    step.event("item.planned", item=item, queue_id=queue.id)
+    step.event(EventKind.ITEM_PLANNED, item=item, queue_id=queue.id, rule=plan.rule_id)
     return step.put_item(
         item, state=ItemState.PLANNED, queue_id=queue.id, plan=plan, step_no=-1,
         plan_started_at=None, sla_policy=item.sla_policy or queue.sla_policy,
@@ -172,7 +173,7 @@ def _wait_for_opening(step: Step, item: WorkItem, opening: datetime | None) -> W
         item, move=True, state=ItemState.CLOSED_HOURS, vstart=item.vstart or step.now,
         handler_agent_id=None,
     )  # fmt: skip
-    step.event("item.closed_hours", item=item)
+    step.event(EventKind.ITEM_WAITED, item=item, reason="closed_hours")
     step.effect("closed_hours_reply", item=item)
     if opening is not None:
         step.set_timer(TimerKind.OPENING, item.id, opening)
@@ -183,7 +184,7 @@ def _wait_for_opening(step: Step, item: WorkItem, opening: datetime | None) -> W
 
 def overflow(step: Step, item: WorkItem, queue: Queue) -> WorkItem:
     """Do what the full queue's overflow says; the item keeps its place wherever it goes."""
-    step.event("item.overflowed", item=item, action=queue.overflow)
+    step.event(EventKind.ITEM_WAITED, item=item, reason="overflow", to=queue.overflow)
     if queue.overflow == "callback":
         step.effect("offer_callback", item=item)
     elif queue.overflow == "voicemail":
@@ -214,5 +215,5 @@ def publish_rules(step: Step, command: RulesPublished) -> Outcome:
             continue
         step.cancel_timers(ITEM_TIMERS, item.id)
         admit(step, plan_item(step, item, facts))
-    step.event("rules.published", version=command.version)
+    step.event(EventKind.RULES_PUBLISHED, version=command.version)
     return Outcome(OutcomeCode.OK)

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from hub.model.clock import iso
+from hub.model.events import EventKind
 from hub.model.ids import AgentId
 from hub.model.work import ItemState, Pause, PlanStep, TimerKind, WorkItem
 from hub.routing.calendar import NeverOpens
@@ -28,7 +30,9 @@ def enter_queue(step: Step, item: WorkItem) -> WorkItem:
         owner_wait_until=None,
         interrupted=False,
     )
-    step.event("item.queued", item=item, tier=item.min_tier, step=item.step_no)
+    step.event(
+        EventKind.ITEM_QUEUED, item=item, tier=item.min_tier, vstart=iso(item.vstart or step.now)
+    )
     plan = item.plan
     if plan is not None and plan.max_wait_s is not None and item.plan_started_at is not None:
         due = item.plan_started_at + timedelta(seconds=plan.max_wait_s)
@@ -41,7 +45,7 @@ def resume_waiting(step: Step, item: WorkItem) -> WorkItem:
     """Make an item whose offers ended wait again, with its place."""
     item = step.put_item(item, move=True, state=ItemState.QUEUED, attempt=item.attempt + 1)
     step.cancel_timer(TimerKind.OFFER_PROGRESS, item.id)
-    step.event("item.queued", item=item, again=True)
+    step.event(EventKind.ITEM_QUEUED, item=item, reason="again", attempt=item.attempt)
     if item.offers_made >= 5:
         item = advance_to_next_tiers(step, item)
     arm_exclusion_timer(step, item)
@@ -98,7 +102,7 @@ def _open_through(step: Step, item: WorkItem, last: int) -> WorkItem:
         opened = steps[item.step_no + 1]
         item = step.put_item(item, step_no=item.step_no + 1)
         if item.step_no > 0:
-            step.event("item.step_opened", item=item, step=item.step_no)
+            step.event(EventKind.ITEM_CHANGED, item=item, fields="step", attempt=item.step_no)
         if opened.notify is not None:
             step.effect("notify_supervisor", item=item, reason="step")
         if opened.escalate_tier is not None:
@@ -132,7 +136,7 @@ def raise_tier(step: Step, item: WorkItem, tier: int, reason: str) -> WorkItem:
         head_boost=min(MAX_ESCALATION_HEAD, item.head_boost + ESCALATION_HEAD),
         escalations=item.escalations + 1,
     )
-    step.event("item.escalated", item=item, before=before, after=item.min_tier, reason=reason)
+    step.event(EventKind.ITEM_ESCALATED, item=item, from_=before, to=item.min_tier, reason=reason)
     if tier > 3 or before >= 3:
         step.effect("notify_supervisor", item=item, reason="tiers_exhausted")
     return item

@@ -4,12 +4,14 @@ A `Step` lives for one command. Of a row that changes several times only the las
 with the version it had when the step began.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub.model.ids import AgentId, CaseId, ItemId, OfferId, QueueId
+from hub.model.events import FACTS, EventKind, NewEvent, new_event
+from hub.model.ids import AgentId, ItemId, OfferId, QueueId
 from hub.model.router_commands import Outcome
 from hub.model.staff import AgentLoad, AgentPresence
 from hub.model.work import Assignment, Offer, Timer, TimerKind, WorkItem
@@ -18,7 +20,6 @@ from hub.routing.changes import (
     Effect,
     ItemChange,
     OwnerChange,
-    RouterEvent,
     Small,
     StepResult,
     TimerKey,
@@ -45,6 +46,7 @@ HELD_TIMERS = (
     TimerKind.RECONNECT,
 )
 """Timers of being worked on; losing the handler ends them all."""
+_CODE = re.compile(r"[a-z0-9_.:-]{1,60}\Z")
 
 
 class Step:
@@ -62,7 +64,7 @@ class Step:
         self._presence: dict[AgentId, AgentPresence] = {}
         self._timers: dict[TimerKey, Timer | None] = {}
         self._owners: list[OwnerChange] = []
-        self._events: list[RouterEvent] = []
+        self._events: list[NewEvent] = []
         self._effects: list[Effect] = []
         self._traces: list[DecisionTrace] = []
         self._touched: dict[AgentId, None] = {}
@@ -131,8 +133,10 @@ class Step:
             self._owners.append(OwnerChange(item.case_id, agent_id, reason, self.now))
             for other in list(self.state.case_items.get(item.case_id, {})):
                 self._change_owner(other, agent_id)
-        kind = "case.owner_set" if before is None else "case.owner_changed"
-        self.event(kind, item=item, agent_id=agent_id, reason=reason, before=before)
+        self.event(
+            EventKind.OWNER_CHANGED, item=item, agent_id=agent_id, reason=reason,
+            from_=before, to=agent_id,
+        )  # fmt: skip
 
     def _change_owner(self, item_id: ItemId, agent_id: AgentId | None) -> None:
         item = self.state.items[item_id]
@@ -141,27 +145,37 @@ class Step:
             self.dirty_items[item_id] = None
         self.put_item(item, owner_agent_id=agent_id, owner_wait_until=None)
 
-    def event(  # noqa: PLR0913 - an event's columns
+    def event(
         self,
-        kind: str,
+        kind: EventKind,
         *,
         item: WorkItem | None = None,
         agent_id: AgentId | None = None,
-        offer_id: OfferId | None = None,
         queue_id: QueueId | None = None,
-        case_id: CaseId | None = None,
-        **data: Small,
+        **facts: Small,
     ) -> None:
-        """Add a line for the event log."""
+        """Add a line for the event log. A trailing `_` of a fact's name (`from_`) falls off."""
+        data = {name.rstrip("_"): value for name, value in facts.items() if value is not None}
+        reason = data.get("reason")
+        if isinstance(reason, str) and _CODE.match(reason) is None:
+            # A person may have typed it: the log holds no free text.
+            data["reason"] = "other"
+        if item is not None and kind.startswith("item."):
+            data = {"state": item.state.value, "class": item.work_class.value, **data}
+        elif item is not None and kind.startswith("offer."):
+            data = {"class": item.work_class.value, **data}
+        if item is not None and item.case_id is not None and "case" in FACTS[kind]:
+            data["case"] = item.case_id
         self._events.append(
-            RouterEvent(
-                kind=kind,
-                item_id=item.id if item else None,
-                agent_id=agent_id,
-                queue_id=queue_id or (item.queue_id if item else None),
-                offer_id=offer_id,
-                case_id=case_id or (item.case_id if item else None),
-                data={key: value for key, value in data.items() if value is not None},
+            new_event(
+                kind,
+                self.now,
+                conversation=item.conversation_id if item else None,
+                customer=item.customer_id if item else None,
+                item=item.id if item else None,
+                queue=queue_id or (item.queue_id if item else None),
+                agent=agent_id,
+                data=data,
             )
         )
 
@@ -208,8 +222,8 @@ class Step:
             item = self.state.items.get(self.state.assignments[assignment_id].item_id)
             if item is not None and item.interrupted is not (item.work_class in stopped):
                 self.put_item(item, interrupted=item.work_class in stopped)
-                kind = "item.interrupted" if item.work_class in stopped else "item.resumed"
-                self.event(kind, item=item, agent_id=agent_id)
+                reason = "interrupted" if item.work_class in stopped else "resumed"
+                self.event(EventKind.ITEM_CHANGED, item=item, agent_id=agent_id, reason=reason)
 
     def result(self, outcome: Outcome) -> StepResult:
         """Return everything recorded. The step is over."""

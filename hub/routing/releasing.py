@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import MappingProxyType
 
+from hub.model.events import EventKind
 from hub.model.ids import AgentId, OfferId
 from hub.model.staff import AgentPresence, Duty
 from hub.model.work import Offer, OfferState, Pause, TimerKind, WorkClass, WorkItem
@@ -25,8 +26,8 @@ def end_offer(step: Step, offer: Offer, state: OfferState, reason: str) -> None:
     remember_ended(step, offer)
     step.dirty_agents[offer.agent_id] = None
     step.event(
-        f"offer.{state.value}", item=step.state.items.get(offer.item_id), agent_id=offer.agent_id,
-        offer_id=offer.id, reason=reason, mode=offer.mode.value,
+        EventKind(f"offer.{state.value}"), item=step.state.items.get(offer.item_id),
+        agent_id=offer.agent_id, offer=offer.id, reason=reason, mode=offer.mode.value,
     )  # fmt: skip
 
 
@@ -48,7 +49,10 @@ def unassign(step: Step, item: WorkItem, reason: str) -> None:
     if offer is not None:
         step.put_offer(replace(offer, state=OfferState.CLOSED, ended_at=step.now))
     step.cancel_timers(HELD_TIMERS, item.id)
-    step.event("assignment.ended", item=item, agent_id=assignment.agent_id, reason=reason)
+    step.event(
+        EventKind.ITEM_CHANGED, item=item, agent_id=assignment.agent_id,
+        fields="handler", reason=reason, from_=assignment.agent_id,
+    )  # fmt: skip
     note_idle(step, assignment.agent_id, assignment.work_class)
     step.dirty_agents[assignment.agent_id] = None
 
@@ -65,7 +69,7 @@ def off_when_drained(step: Step, presence: AgentPresence) -> AgentPresence:
     """Return the presence, off duty when it was draining and nothing asks for the agent."""
     if presence.duty is not Duty.DRAINING or holds_active_work(step, presence.agent_id):
         return presence
-    step.event("agent.duty_changed", agent_id=presence.agent_id, duty=Duty.OFF.value)
+    step.event(EventKind.AGENT_CHANGED, agent_id=presence.agent_id, duty=Duty.OFF.value)
     return replace(presence, duty=Duty.OFF, since=step.now, off_since=step.now)
 
 

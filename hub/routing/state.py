@@ -70,7 +70,11 @@ class RouterConfig:
 
 @dataclass(frozen=True)
 class Rows:
-    """The live rows a state is made from: what is not terminal, ended or over."""
+    """The live rows a state is made from.
+
+    Items not terminal, offers `offered` or `accepted`, assignments not ended, all timers, and the
+    presence of every agent who ever signed in.
+    """
 
     items: Iterable[WorkItem] = ()
     offers: Iterable[Offer] = ()
@@ -82,8 +86,14 @@ class Rows:
 class RouterState:
     """Live rows and derived look-ups. Read freely; change only through a `Step`."""
 
-    def __init__(self, config: RouterConfig, new_id: Callable[[], str] = new_id) -> None:
+    def __init__(
+        self,
+        config: RouterConfig,
+        new_id: Callable[[], str] = new_id,
+        index_type: type[MatchIndex] = MatchIndex,
+    ) -> None:
         self.new_id = new_id
+        self._index_type = index_type
         self.items: dict[ItemId, WorkItem] = {}
         self.offers: dict[OfferId, Offer] = {}
         self.assignments: dict[AssignmentId, Assignment] = {}
@@ -109,14 +119,18 @@ class RouterState:
         cls, config: RouterConfig, rows: Rows, new_id: Callable[[], str] = new_id
     ) -> "RouterState":
         """Return the state these rows describe. O(rows · log)."""
-        state = cls(config, new_id)
+        return cls(config, new_id).refill(rows)
+
+    def refill(self, rows: Rows) -> "RouterState":
+        """Enter all rows into a fresh state and return it."""
+        state = self
         for presence in rows.presence:
             state.presence[presence.agent_id] = presence
-        for offer in rows.offers:
+        for offer in sorted(rows.offers, key=lambda row: (row.created_at, row.id)):
             state.enter_offer(offer)
-        for assignment in rows.assignments:
+        for assignment in sorted(rows.assignments, key=lambda row: (row.since, row.id)):
             state.enter_assignment(assignment)
-        for item in rows.items:
+        for item in sorted(rows.items, key=lambda row: row.id):
             state.enter_item(item)
         for timer in rows.timers:
             state.timers[timer.kind, timer.subject_id] = timer
@@ -135,7 +149,7 @@ class RouterState:
             if member.agent_id in config.agents and member.queue_id in config.queues:
                 self.members.setdefault(member.queue_id, {})[member.agent_id] = member
                 self.queues_of.setdefault(member.agent_id, {})[member.queue_id] = member
-        self.index = MatchIndex(lambda signature, agent_id: admits(self, signature, agent_id))
+        self.index = self._index_type(lambda signature, agent_id: admits(self, signature, agent_id))
         self.free: dict[WorkClass, dict[AgentId, None]] = {cls: {} for cls in WorkClass}
         self.books = {}
         for agent_id in sorted(config.agents):

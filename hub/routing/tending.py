@@ -7,6 +7,8 @@ its handler's and is marked `overcommitted`.
 
 from dataclasses import replace
 
+from hub.model.clock import iso
+from hub.model.events import EventKind
 from hub.model.ids import ItemId
 from hub.model.router_commands import (
     AgentReplied,
@@ -142,7 +144,7 @@ def _take_up_again(step: Step, item: WorkItem) -> None:
     if not fits:
         step.put_item(step.state.items[item.id], overcommitted=True)
         step.touch(agent_id)
-        step.event("item.overcommitted", item=item, agent_id=agent_id)
+        step.event(EventKind.ITEM_OVERCOMMITTED, item=item, agent_id=agent_id)
 
 
 def opened(step: Step, command: Opened) -> Outcome:
@@ -153,7 +155,7 @@ def opened(step: Step, command: Opened) -> Outcome:
     step.cancel_timer(TimerKind.LOOK_WITHIN, item.id)
     step.put_item(item, opened_at=step.now)
     step.put_presence(replace(step.state.presence_of(command.agent_id), misses=0))
-    step.event("item.opened", item=item, agent_id=command.agent_id)
+    step.event(EventKind.ITEM_CHANGED, item=item, agent_id=command.agent_id, fields="opened_at")
     return _now(step, item.id)
 
 
@@ -187,7 +189,7 @@ def snooze(step: Step, command: Snooze) -> Outcome:
         item, pause=Pause.SNOOZED, snoozed_until=command.until, opened_at=item.opened_at or step.now
     )
     step.set_timer(TimerKind.SNOOZE_WAKE, item.id, command.until, item.version)
-    step.event("item.snoozed", item=item, agent_id=command.by)
+    step.event(EventKind.ITEM_SNOOZED, item=item, agent_id=command.by, until=iso(command.until))
     _go_idle(step, item)
     if item.handler_agent_id is not None:
         presence = step.state.presence_of(item.handler_agent_id)
@@ -202,7 +204,7 @@ def wake(step: Step, item_id: ItemId) -> Outcome:
         return Outcome(OutcomeCode.NO_CHANGE, item_id)
     handler = item.handler_agent_id
     item = step.put_item(item, pause=Pause.WAITING, snoozed_until=None)
-    step.event("item.woken", item=item, agent_id=handler)
+    step.event(EventKind.ITEM_CHANGED, item=item, agent_id=handler, fields="pause", reason="woken")
     step.effect("notify_agent", item=item, agent_id=handler, reason="snooze_over")
     if handler is not None and step.state.has_room(handler, item):
         item = step.put_item(item, pause=Pause.NONE)
@@ -223,7 +225,7 @@ def complete(step: Step, command: Complete) -> Outcome:
         return finish(step, item)
     wrapup_s = step.state.config.capacity[item.work_class].wrapup_s
     item = step.put_item(item, disposition=command.disposition)
-    step.event("item.completed", item=item, agent_id=command.by or holder,
+    step.event(EventKind.ITEM_COMPLETED, item=item, agent_id=command.by or holder,
                disposition=command.disposition)  # fmt: skip
     if item.owner_agent_id not in (None, command.by, holder):
         step.effect("notify_owner", item=item, agent_id=item.owner_agent_id, reason="completed")
@@ -232,7 +234,7 @@ def complete(step: Step, command: Complete) -> Outcome:
         step.cancel_timers(SLA_TIMERS, item.id)
         item = step.put_item(item, move=True, state=ItemState.WRAPUP)
         step.set_timer(TimerKind.WRAPUP_END, item.id, step.after(wrapup_s), item.version)
-        step.event("wrap.started", item=item, agent_id=holder)
+        step.event(EventKind.WRAP_STARTED, item=item, agent_id=holder)
         return _now(step, item.id)
     return finish(step, item)
 
@@ -240,9 +242,9 @@ def complete(step: Step, command: Complete) -> Outcome:
 def finish(step: Step, item: WorkItem) -> Outcome:
     """Make an item `done`."""
     if item.state is ItemState.WRAPUP:
-        step.event("wrap.ended", item=item, agent_id=item.handler_agent_id)
+        step.event(EventKind.WRAP_ENDED, item=item, agent_id=item.handler_agent_id)
     item = leave(step, item, ItemState.DONE)
-    step.event("item.done", item=item)
+    step.event(EventKind.ITEM_CHANGED, item=item, fields="state")
     return Outcome(OutcomeCode.OK, item.id, item.version)
 
 
@@ -262,7 +264,7 @@ def cancel(step: Step, command: Cancel) -> Outcome:
     if refused is not None:
         return refused
     item = leave(step, step.state.items[command.item_id], ItemState.CANCELLED)
-    step.event("item.cancelled", item=item, agent_id=command.by, reason=command.reason)
+    step.event(EventKind.ITEM_CANCELLED, item=item, agent_id=command.by, reason=command.reason)
     return Outcome(OutcomeCode.OK, item.id, item.version)
 
 
@@ -272,11 +274,11 @@ def customer_left(step: Step, command: CustomerLeft) -> Outcome:
     if item is None:
         return Outcome(OutcomeCode.ITEM_GONE, command.item_id)
     if item.state in HELD_STATES or item.state is ItemState.ABANDONED_GRACE:
-        step.event("customer.left", item=item)
+        step.event(EventKind.ITEM_CHANGED, item=item, reason="customer_left")
         return _now(step, item.id, OutcomeCode.NO_CHANGE)
     if item.work_class not in _VOICE:
         item = leave(step, item, ItemState.ABANDONED)
-        step.event("item.abandoned", item=item)
+        step.event(EventKind.ITEM_ABANDONED, item=item)
         return Outcome(OutcomeCode.OK, item.id, item.version)
     rescind_offers(step, item, "customer_left")
     step.cancel_timers(ITEM_TIMERS, item.id)
@@ -304,7 +306,7 @@ def grace_over(step: Step, item_id: ItemId) -> Outcome:
     if item is None or item.state is not ItemState.ABANDONED_GRACE:
         return Outcome(OutcomeCode.NO_CHANGE, item_id)
     item = leave(step, item, ItemState.ABANDONED)
-    step.event("item.abandoned", item=item)
+    step.event(EventKind.ITEM_ABANDONED, item=item)
     return Outcome(OutcomeCode.OK, item.id, item.version)
 
 

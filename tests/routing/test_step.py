@@ -292,7 +292,8 @@ def test_done_frees_units_and_closes_the_offer() -> None:
     assert result.items[0].item.state is ItemState.DONE
     assert [offer.state for offer in result.offers] == [OfferState.CLOSED]
     assert world.state.timers.keys() == {(TimerKind.LINK_SUSPECT, "ann")}
-    assert not (world.state.items or world.state.offers or world.state.assignments)
+    left = (world.state.items, world.state.offers, world.state.assignments)
+    assert not any(left)
 
 
 def test_reopened_item_waits_for_its_busy_owner() -> None:
