@@ -9,6 +9,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING
 
 from hub.model.channel import Manifest
 
@@ -28,6 +29,17 @@ class AdapterInvalid(Exception):
     """A module listed as an adapter is not one; the hub does not start with it."""
 
 
+if TYPE_CHECKING:
+    MANIFESTS: tuple[Manifest, ...]
+    """The manifests of our own kinds, read on first use."""
+
+
+def __getattr__(name: str) -> tuple[Manifest, ...]:
+    if name == "MANIFESTS":
+        return tuple(manifest(kind) for kind in KINDS)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def kinds() -> tuple[str, ...]:
     """Return every known kind, ours first, without importing any adapter."""
     return (*KINDS, *(name for name in _third_party() if name not in KINDS))
@@ -45,6 +57,11 @@ def manifest(kind: str) -> Manifest:
         return _read(kind, import_module(KINDS[kind]))
     # Ours come first: an installed package can add a kind, never replace one.
     return _read(kind, _third_party()[kind].load())
+
+
+def module_name(kind: str) -> str:
+    """Return the name of the module that exports a kind's MANIFEST. Raises KeyError."""
+    return KINDS[kind] if kind in KINDS else _third_party()[kind].module
 
 
 def manifests() -> dict[str, Manifest]:

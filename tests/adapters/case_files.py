@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
+from hub.adapters import KINDS, module_name
 from hub.model.address import Address, IdentityKind
 from hub.model.channel import (
     Channel,
@@ -32,7 +34,6 @@ from hub.model.clock import iso
 from hub.model.content import Content
 from hub.model.ids import ChannelId, ConversationId, DeliveryId, MessageId
 
-ROOT = Path(__file__).parent
 PUBLIC_BASE = "https://hub.example"
 CHANNEL_ID = ChannelId("CH")
 WEBHOOK_URL = f"{PUBLIC_BASE}/in/{CHANNEL_ID}"
@@ -54,9 +55,21 @@ class Case:
         return f"{self.kind}/{self.name}"
 
 
+def harness_of(kind: str) -> ModuleType:
+    """Return the kind's harness; `cases` lies beside it.
+
+    Ours is `tests.adapters.<kind>.harness`. A third party ships `<its module>.conformance.harness`
+    and runs this suite from a checkout of the hub with its package installed.
+    """
+    own = kind in KINDS
+    return import_module(
+        f"tests.adapters.{kind}.harness" if own else f"{module_name(kind)}.conformance.harness"
+    )
+
+
 def read_cases(kind: str, direction: str) -> list[Case]:
     """Return the cases of one kind; `direction` is in or out."""
-    folder = ROOT / kind / "cases" / direction
+    folder = Path(str(harness_of(kind).__file__)).parent / "cases" / direction
     return [
         Case(kind, path.stem, json.loads(path.read_text("utf-8")))
         for path in sorted(folder.glob("*.json"))

@@ -7,7 +7,8 @@ missing, foreign and old signatures, bent payloads, purity, secrets in logs, a s
 harness.py: `CONFIG` (dict), `SECRETS` (tuple), `REPLAY_WINDOW_S` (int or None),
 `sign(request, config) -> RawRequest`, `forge(request) -> RawRequest`; `config` is CONFIG with the
 case's overrides. Optional: `SIGNS_BODY = False` when the signature does not cover the body,
-`visible(call) -> bool` (default: every POST), `NO_OUT_CASES = "reason"`.
+`visible(call) -> bool` (default: every POST), `NO_OUT_CASES = "reason"`. A third party's suite runs
+too: see `case_files.harness_of`.
 """
 
 import dataclasses
@@ -15,8 +16,6 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -38,6 +37,7 @@ from tests.adapters.case_files import (
     Case,
     build_channel,
     differences,
+    harness_of,
     part_of,
     plain,
     raw_config,
@@ -64,10 +64,6 @@ every_in_case = pytest.mark.parametrize("case", IN_CASES, ids=lambda case: case.
 every_good_case = pytest.mark.parametrize("case", GOOD_CASES, ids=lambda case: case.id)
 every_signed_case = pytest.mark.parametrize("case", SIGNED_CASES, ids=lambda case: case.id)
 every_out_case = pytest.mark.parametrize("case", OUT_CASES, ids=lambda case: case.id)
-
-
-def harness_of(kind: str) -> ModuleType:
-    return import_module(f"tests.adapters.{kind}.harness")
 
 
 def channel_of(case: Case, http: ScriptedHttp | None = None) -> Channel:

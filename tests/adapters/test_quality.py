@@ -9,7 +9,6 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,12 @@ from pydantic import SecretStr
 
 from hub.adapters import KINDS, manifest
 from hub.model.channel import Channel, FetchesMedia, Probes, Pulls, Signals
-from tests.adapters.case_files import INTERNAL_METHODS, build_channel, read_cases
+from tests.adapters.case_files import (
+    INTERNAL_METHODS,
+    build_channel,
+    harness_of,
+    read_cases,
+)
 from tests.adapters.scripted_http import ScriptedHttp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +72,7 @@ def items(kind: str) -> list[Mapping[str, Any]]:
 
 
 def channel(kind: str) -> Channel:
-    harness = import_module(f"tests.adapters.{kind}.harness")
+    harness = harness_of(kind)
     return build_channel(manifest(kind), harness.CONFIG, ScriptedHttp())
 
 
@@ -82,7 +86,7 @@ def _config_is_typed(kind: str) -> bool:
 
 
 def _replay_refused(kind: str) -> bool:
-    return import_module(f"tests.adapters.{kind}.harness").REPLAY_WINDOW_S is not None
+    return harness_of(kind).REPLAY_WINDOW_S is not None
 
 
 def _readme(kind: str) -> bool:
