@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -281,3 +282,48 @@ async def test_close_finishes_what_waits(any_url: str):
 async def test_other_databases_are_refused(url: str):
     with pytest.raises(SettingsInvalid):
         await open_database(url)
+
+
+async def test_an_idle_writer_empties_the_wal(
+    sqlite_url: str, opened, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hub.store.sqlite._IDLE_S", 0.05)
+    db = await opened(sqlite_url, checkpoint_s=0.02)
+    await asyncio.gather(*(db.run(adding(f"n{i}")) for i in range(50)))
+    wal = Path(sqlite_url.removeprefix("sqlite:///") + "-wal")
+    async with asyncio.timeout(10):
+        while wal.stat().st_size > 0:
+            await asyncio.sleep(0.01)
+    assert len(await db.read(names(*(f"n{i}" for i in range(50))))) == 50
+
+
+async def test_background_work_gets_its_turn_in_a_flood(any_url: str, opened):
+    db = await opened(any_url, writers=1)
+    done: list[str] = []
+
+    def noting(name: str):
+        return lambda tx: done.append(name)
+
+    flood = [db.run(noting("request")) for _ in range(300)]
+    await asyncio.gather(*flood, db.run(noting("background"), lane=Lane.BACKGROUND))
+    assert done.index("background") <= 130
+
+
+async def test_what_a_unit_must_not_raise_still_reaches_its_caller(db: Database):
+    def unit(tx: Tx) -> None:
+        raise StopIteration
+
+    with pytest.raises(RuntimeError):
+        await db.run(unit)
+
+
+async def test_a_callback_that_fails_stops_nobody(db: Database):
+    called: list[int] = []
+
+    def unit(tx: Tx) -> str:
+        tx.after_commit(lambda: called.append(1 // 0))
+        tx.after_commit(lambda: called.append(2))
+        return "done"
+
+    assert await db.run(unit) == "done"
+    assert called == [2]

@@ -1,6 +1,5 @@
 """Search: what is found and what is not, the same on both databases."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -38,42 +37,46 @@ async def fill(db: Database) -> None:
     await db.run(unit)
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("退款", ["01"]),
-        ("货款", []),  # 退货。款项: no pair reaches over punctuation
-        ("申请退款", ["01"]),
-        ("请退款", ["01"]),
-        ("款", ["01", "02"]),
-        ("账", ["02"]),
-        ("退", ["01", "02"]),
-        ("refund", ["03"]),
-        ("REFUND", ["03"]),
-        ("ref", ["03"]),
-        ("und", []),
-        ("10482", ["03"]),
-        ("#10482", ["03"]),
-        ("order refund", ["03"]),
-        ("refund 退款", []),
-        ("cafe", ["04"]),
-        ("CAFÉ", ["04"]),
-        ("订单abc123", ["05"]),
-        ("abc123还没", ["05"]),
-        ("abc", ["05"]),
-        ("發貨", ["06"]),
-        ("注文", ["07"]),
-        ("it's", ["08"]),
-        ("a_b", ["08"]),
-        ('"quoted"', ["08"]),
-        ("near", ["08"]),
-        ("", []),
-        ("，。!", []),
-    ],
-)
-async def test_what_is_found(db: Database, query: str, expected: list[str]):
+CASES = [
+    ("退款", ["01"]),
+    ("货款", []),  # 退货。款项: no pair reaches over punctuation
+    ("申请退款", ["01"]),
+    ("请退款", ["01"]),
+    ("款", ["01", "02"]),
+    ("账", ["02"]),
+    ("退", ["01", "02"]),
+    ("refund", ["03"]),
+    ("REFUND", ["03"]),
+    ("ref", ["03"]),
+    ("und", []),
+    ("10482", ["03"]),
+    ("#10482", ["03"]),
+    ("order refund", ["03"]),
+    ("refund 退款", []),
+    ("cafe", ["04"]),
+    ("CAFÉ", ["04"]),
+    ("订单abc123", ["05"]),
+    ("abc123还没", ["05"]),
+    ("abc", ["05"]),
+    ("發貨", ["06"]),
+    ("注文", ["07"]),
+    ("it's", ["08"]),
+    ("a_b", ["08"]),
+    ('"quoted"', ["08"]),
+    ("near", ["08"]),
+    ("", []),
+    ("，。!", []),
+]
+
+
+async def test_what_is_found(db: Database):
     await fill(db)
-    assert await db.read(lambda tx: found(tx, query)) == expected
+    wrong = {}
+    for query, expected in CASES:
+        got = await db.read(lambda tx, query=query: found(tx, query))  # type: ignore[misc]
+        if got != expected:
+            wrong[query] = got
+    assert wrong == {}
 
 
 async def test_a_changed_text_is_found_by_its_new_words_only(db: Database):
@@ -94,10 +97,10 @@ async def test_a_text_without_words_is_not_indexed(db: Database):
 HOSTILE = ["'", '"', "\\", "a' | 'b", 'x" OR "y', "NEAR(a b)", "a:*", "(", "<->", "x0x", "-a", "a*"]
 
 
-@pytest.mark.parametrize("query", HOSTILE)
-async def test_a_query_is_never_syntax(db: Database, query: str):
+async def test_a_query_is_never_syntax(db: Database):
     await fill(db)
-    await db.read(lambda tx: found(tx, query))
+    for query in HOSTILE:
+        await db.read(lambda tx, query=query: found(tx, query))  # type: ignore[misc]
 
 
 @given(st.text(max_size=60))
