@@ -60,6 +60,7 @@ class InboundMedia:
         data: the bytes when the payload carried them (mail).
         content_id: for cid: references inside a mail's HTML, without brackets.
         inline: shown inside the HTML rather than listed.
+        upload_id: of a file the sender put into the hub before (chat widget); nothing is fetched.
     """
 
     kind: MediaKind
@@ -70,6 +71,7 @@ class InboundMedia:
     data: bytes | None = None
     content_id: str = ""
     inline: bool = False
+    upload_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,13 @@ class Conversation(SQLModel, table=True):
     __tablename__ = "conversation"
     __table_args__ = (
         Index("ix_conversation_customer", "customer_id", "last_message_at"),
-        Index("ix_conversation_state_last", "state", "last_message_at", "id"),
-        Index("ix_conversation_handler_last", "handler_agent_id", "last_message_at", "id"),
-        Index("ix_conversation_queue_last", "queue_id", "last_message_at", "id"),
+        # Lists read one branch per queue and state in the order asked for, so that their time does
+        # not grow with what lies in other queues or is long resolved.
+        Index("ix_conversation_queue_new", "queue_id", "state", "last_message_at", "id"),
+        Index("ix_conversation_queue_due", "queue_id", "state", "due_at", "id"),
+        Index("ix_conversation_queue_wait", "queue_id", "state", "waiting_since", "id"),
+        Index("ix_conversation_handler_new", "handler_agent_id", "state", "last_message_at", "id"),
+        Index("ix_conversation_all_new", "state", "last_message_at", "id"),
     )
     id: str = key()
     customer_id: str = ref("customer.id")
@@ -65,7 +69,7 @@ class Conversation(SQLModel, table=True):
     item_id: str | None = maybe_ref()
     case_id: str | None = maybe_ref()
     previous_id: str | None = maybe_ref()
-    merged_into: str | None = maybe_ref()
+    merged_into: str | None = maybe_ref(index=True)
     sender_confirmed: bool = True
     spam: bool = False
     last_number: int = 0
@@ -129,6 +133,7 @@ class Message(SQLModel, table=True):
     __tablename__ = "message"
     __table_args__ = (
         UniqueConstraint("conversation_id", "number"),
+        Index("ix_message_time", "conversation_id", "recorded_at", "id"),
         Index(
             "uq_message_external",
             "channel_id",
@@ -266,6 +271,7 @@ class WidgetSession(SQLModel, table=True):
     """A visitor's chat. The token is random; only its SHA-256 stands here."""
 
     __tablename__ = "widget_session"
+    __table_args__ = (Index("ix_widget_session_subject", "channel_id", "subject_id"),)
     id: str = key()
     channel_id: str = ref("channel.id", index=True)
     visitor_id: str = ref(index=True)
@@ -276,6 +282,7 @@ class WidgetSession(SQLModel, table=True):
     verified_phone: str = word(40, default="")
     language: str = word(20, default="")
     page: str = word(1000, default="")
+    facts: str = json_text()  # level and claimed addresses, as the visitor or the site said
     created_at: int = at()
     seen_at: int = at()
     expires_at: int = at()
