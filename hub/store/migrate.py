@@ -46,7 +46,8 @@ def migrate(url: str) -> str | None:
     with _opened(url) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
-        command.upgrade(_config(connection), "head")
+        if not _is_newer(MigrationContext.configure(connection).get_current_revision()):
+            command.upgrade(_config(connection), "head")
         search.install(connection)
         if connection.dialect.name == "sqlite":
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
@@ -73,8 +74,18 @@ def head() -> str | None:
 
 
 def is_behind(url: str) -> bool:
-    """Tell whether a database needs `migrate` before this version can use it."""
-    return current(url) != head()
+    """Tell whether a database needs `migrate` before this version can use it.
+
+    One that a newer version has migrated is not behind: revisions only add, and what they remove is
+    unused a release before, so that old and new processes run side by side during an upgrade.
+    """
+    at = current(url)
+    return at != head() and not _is_newer(at)
+
+
+def _is_newer(revision: str | None) -> bool:
+    known = ScriptDirectory.from_config(_config(None)).walk_revisions()
+    return revision is not None and all(each.revision != revision for each in known)
 
 
 def drift(url: str) -> list[str]:
@@ -170,7 +181,7 @@ def _opened(url: str, *, copy: bool = True) -> Iterator[sa.Connection]:
 def _copy_first(url: str, path: Path) -> None:
     """Keep the file as it is beside itself before a revision changes it."""
     before = current(url)
-    if before is None or before == head():
+    if before is None or before == head() or _is_newer(before):
         return
     copy = path.with_name(f"{path.name}.before-{before}")
     copy.unlink(missing_ok=True)  # of an attempt that did not end

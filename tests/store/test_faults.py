@@ -16,7 +16,7 @@ from hub.model.errors import StoreBusy, StoreUnavailable
 from hub.store.engine import Database, Tx, open_database
 from hub.store.follower import Follower
 from hub.store.statement import stmt
-from hub.store.tables import Counter, table
+from hub.store.tables import Counter, Setting, table
 from tests.servers import PostgresServer
 from tests.store.test_follower import numbers_of, take, telling
 
@@ -123,7 +123,7 @@ import asyncio, sys
 from sqlalchemy import bindparam, insert
 from hub.store.engine import open_database
 from hub.store.statement import stmt
-from hub.store.tables import Counter, table
+from hub.store.tables import Counter, Setting, table
 ADD = stmt(insert(table(Counter)).values(name=bindparam("name"), value=0))
 async def main():
     db = await open_database(sys.argv[1])
@@ -234,3 +234,37 @@ async def test_connections_that_died_while_idle_are_replaced_unseen(
         )
     await asyncio.gather(*(db.run(adding(f"later-{n}")) for n in range(20)))
     assert len(await names(db)) == 40
+
+
+async def test_sqlite_full_in_the_middle_of_a_batch(sqlite_url: str, opened):
+    """SQLITE_FULL throws the whole transaction away, also inside a savepoint."""
+    db: Database = await opened(sqlite_url)
+    await db.run(adding("before"))
+    blob = stmt(insert(table(Setting)).values(name=bindparam("n"), value="x" * 50_000, version=1))
+    entered, go = threading.Event(), threading.Event()
+
+    def first(tx: Tx) -> None:
+        pages = tx.one(stmt(text("PRAGMA page_count")))
+        assert pages is not None
+        tx.run(stmt(text(f"PRAGMA max_page_count={pages[0] + 30}")))  # the writer's connection
+        entered.set()
+        assert go.wait(10)
+
+    def filling(number: int):
+        def unit(tx: Tx) -> int:
+            tx.execute(blob, {"n": f"{number}"})
+            return number
+
+        return unit
+
+    opening = asyncio.create_task(db.run(first))
+    await asyncio.to_thread(entered.wait, 5)
+    tasks = [asyncio.create_task(db.run(filling(n))) for n in range(10)]
+    await asyncio.sleep(0)
+    go.set()
+    results = await asyncio.gather(opening, *tasks, return_exceptions=True)
+    assert any(isinstance(result, StoreUnavailable) for result in results)
+    kept = await db.read(lambda tx: tx.run(stmt(select(table(Setting).c.name))))
+    assert {int(row[0]) for row in kept} == {r for r in results if isinstance(r, int)}
+    assert await db.run(filling(99)) == 99  # the reopened connection has no such limit
+    assert await names(db) == ["before"]

@@ -199,3 +199,13 @@ def test_search_is_ready_after_a_migration(tmp_path: Path, with_revision: Callab
     migrate.migrate(f"sqlite:///{tmp_path / 'hub.db'}")
     with sqlite3.connect(tmp_path / "hub.db") as connection:
         assert connection.execute("SELECT count(*) FROM search_fts").fetchone() == (0,)
+
+
+def test_a_database_of_a_newer_version_is_left_as_it_is(
+    tmp_path: Path, with_revision: Callable[[str], None]
+):
+    url = f"sqlite:///{tmp_path / 'hub.db'}"
+    migrate.migrate(url)
+    execute(url, "UPDATE alembic_version SET version_num = '0099'")
+    assert not migrate.is_behind(url)
+    assert migrate.migrate(url) == "0099"
