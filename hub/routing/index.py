@@ -101,6 +101,10 @@ class MatchIndex:
         """Yield the agents a signature in use admits."""
         return iter(self._agents.get(signature, {}))
 
+    def is_admitted(self, signature: Signature, agent_id: AgentId) -> bool:
+        """Tell whether a signature in use admits the agent. O(1)."""
+        return agent_id in self._agents.get(signature, ())
+
     def free_agents_for(self, signature: Signature, free: Collection[AgentId]) -> Iterator[AgentId]:
         """Yield those of `free` a signature in use admits; walks over the smaller of both."""
         admitted = self._agents.get(signature, {})

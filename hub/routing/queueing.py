@@ -181,8 +181,7 @@ def arm_delay_timer(step: Step, item: WorkItem) -> None:
     """Set the timer at which a member with a longer `delay_s` may be asked."""
     if item.queue_id is None:
         return
-    members = step.state.members.get(item.queue_id, {}).values()
-    delays = {member.delay_s for member in members if member.delay_s > 0}
+    delays = step.state.delays.get(item.queue_id, [])
     start = item.vstart or step.now
     moments = [start + timedelta(seconds=delay) for delay in delays]
     later = [at for at in moments if at > step.now]

@@ -14,7 +14,7 @@ from hub.model.events import FACTS, EventKind, NewEvent, new_event
 from hub.model.ids import AgentId, ItemId, OfferId, QueueId
 from hub.model.router_commands import Outcome
 from hub.model.staff import AgentLoad, AgentPresence
-from hub.model.work import Assignment, Offer, Timer, TimerKind, WorkItem
+from hub.model.work import Assignment, Offer, OfferState, Timer, TimerKind, WorkItem
 from hub.routing.changes import (
     DecisionTrace,
     Effect,
@@ -234,8 +234,8 @@ class Step:
         return StepResult(
             outcome=outcome,
             items=tuple(ItemChange(item, self._versions[key]) for key, item in self._items.items()),
-            offers=tuple(self._offers.values()),
-            assignments=tuple(self._assignments.values()),
+            offers=tuple(sorted(self._offers.values(), key=_holds_place)),
+            assignments=tuple(sorted(self._assignments.values(), key=lambda a: a.ended_at is None)),
             presence=tuple(self._presence.values()),
             loads=tuple(load_of(self.state, agent_id) for agent_id in known),
             timers_set=tuple(timer for timer in timers.values() if timer is not None),
@@ -245,6 +245,11 @@ class Step:
             effects=tuple(self._effects),
             traces=tuple(self._traces),
         )
+
+
+def _holds_place(offer: Offer) -> bool:
+    """Order ended offers before running ones: the store allows one of these per item."""
+    return offer.state in (OfferState.OFFERED, OfferState.ACCEPTED)
 
 
 def load_of(state: RouterState, agent_id: AgentId) -> AgentLoad:

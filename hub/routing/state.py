@@ -6,8 +6,7 @@ from the rows alone (`RouterState.from_rows`): the derived parts (index, books, 
 nothing that rows do not say. After a failed write the whole state is thrown away.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +20,7 @@ from hub.model.ids import (
     QueueId,
     new_id,
 )
-from hub.model.staff import Agent, AgentKind, AgentPresence, Membership, Queue
+from hub.model.staff import Agent, AgentKind, AgentPresence, Membership
 from hub.model.work import (
     Assignment,
     AssignmentRole,
@@ -32,55 +31,15 @@ from hub.model.work import (
     WorkClass,
     WorkItem,
 )
-from hub.routing.calendar import ALWAYS, Calendar
-from hub.routing.capacity import DEFAULTS, Book, CapacityTable, Holding
+from hub.routing.capacity import Book, Holding
+from hub.routing.config import RouterConfig, Rows
 from hub.routing.eligibility import admits, order_of, signature_of
 from hub.routing.index import MatchIndex
-from hub.routing.ordering import SHIPPED_ORDER, OrderTable, score
-from hub.routing.rules import RuleSet
-from hub.routing.sla import PolicySet
+from hub.routing.ordering import score
+from hub.routing.ranking import Ranking
 
-
-@dataclass(frozen=True)
-class RouterConfig:
-    """What people edit: read from rows and files by the caller, replaced as a whole.
-
-    `owner_absence_s`: so long off duty and the acting handler becomes the owner (severity 1:
-    `owner_absence_urgent_s`). `suspect_s`, `lost_s`: silence of an agent's sockets.
-    """
-
-    agents: Mapping[AgentId, Agent]
-    queues: Mapping[QueueId, Queue]
-    memberships: tuple[Membership, ...]
-    rules: RuleSet
-    calendars: Mapping[str, Calendar] = field(default_factory=dict)
-    policies: PolicySet | None = None
-    capacity: CapacityTable = field(default_factory=lambda: DEFAULTS)
-    order: OrderTable = SHIPPED_ORDER
-    owner_absence_s: float = 86_400
-    owner_absence_urgent_s: float = 900
-    suspect_s: float = 30
-    lost_s: float = 120
-    grace_s: float = 120
-
-    def calendar(self, name: str) -> Calendar:
-        """Return a calendar by name; an unknown one never closes (publishing refuses those)."""
-        return self.calendars.get(name, ALWAYS)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The live rows a state is made from.
-
-    Items not terminal, offers `offered` or `accepted`, assignments not ended, all timers, and the
-    presence of every agent who ever signed in.
-    """
-
-    items: Iterable[WorkItem] = ()
-    offers: Iterable[Offer] = ()
-    assignments: Iterable[Assignment] = ()
-    presence: Iterable[AgentPresence] = ()
-    timers: Iterable[Timer] = ()
+_OWN_UNITS = (WorkClass.TASK, WorkClass.FOLLOWUP)
+"""Classes whose pieces may take fewer units than the table says."""
 
 
 class RouterState:
@@ -91,9 +50,11 @@ class RouterState:
         config: RouterConfig,
         new_id: Callable[[], str] = new_id,
         index_type: type[MatchIndex] = MatchIndex,
+        ranking_type: type[Ranking] = Ranking,
     ) -> None:
         self.new_id = new_id
         self._index_type = index_type
+        self._ranking_type = ranking_type
         self.items: dict[ItemId, WorkItem] = {}
         self.offers: dict[OfferId, Offer] = {}
         self.assignments: dict[AssignmentId, Assignment] = {}
@@ -151,6 +112,11 @@ class RouterState:
                 self.queues_of.setdefault(member.agent_id, {})[member.queue_id] = member
         self.index = self._index_type(lambda signature, agent_id: admits(self, signature, agent_id))
         self.free: dict[WorkClass, dict[AgentId, None]] = {cls: {} for cls in WorkClass}
+        self.ranking = self._ranking_type(self)
+        self.delays = {
+            queue_id: sorted({m.delay_s for m in members.values() if m.delay_s > 0})
+            for queue_id, members in self.members.items()
+        }
         self.books = {}
         for agent_id in sorted(config.agents):
             self.index.set_agent(agent_id)
@@ -210,14 +176,22 @@ class RouterState:
     def refresh_free(self, agent_id: AgentId) -> None:
         """Note for each class whether the agent could take a piece of it at all."""
         book, agent = self.books[agent_id], self.config.agents[agent_id]
+        open_to_offers = (
+            agent.active
+            and self.presence_of(agent_id).offerable
+            and not self.over_items.get(agent_id)
+        )
         for work_class, free in self.free.items():
-            fixed = work_class not in (WorkClass.TASK, WorkClass.FOLLOWUP)
-            units = self.config.capacity[work_class].units if fixed else 0
-            cap = self.cap_of(agent, work_class)
-            if self.routable(agent_id, work_class) and book.fits(work_class, units, cap):
+            units = 0 if work_class in _OWN_UNITS else self.config.capacity[work_class].units
+            if (
+                open_to_offers
+                and work_class not in agent.disabled_classes
+                and book.fits(work_class, units, self.cap_of(agent, work_class))
+            ):
                 free[agent_id] = None
             else:
                 free.pop(agent_id, None)
+        self.ranking.note(agent_id)
 
     def conversation_items(self, conversation_id: ConversationId) -> list[WorkItem]:
         """Return the live items of a conversation, oldest first."""

@@ -22,9 +22,10 @@ from hub.model.work import (
 )  # fmt: skip
 from hub.routing.capacity import book_of
 from hub.routing.changes import StepResult
+from hub.routing.config import Rows
 from hub.routing.eligibility import opening_of
 from hub.routing.exclusion import barrier_of
-from hub.routing.state import RouterState, Rows
+from hub.routing.state import RouterState
 from tests.routing.world import World
 
 OWNER_REASONS = {"accepted", "replied", "owner_absent", "handover", "admin"}
@@ -48,14 +49,27 @@ class Tables:
             assert (stored.version if stored else 0) == change.expected_version
             assert stored is None or stored.state not in TERMINAL_STATES
             self.items[change.item.id] = change.item
-        self.offers |= {offer.id: offer for offer in result.offers}
-        self.assignments |= {row.id: row for row in result.assignments}
+        for offer in result.offers:
+            self.offers[offer.id] = offer
+            self._unique(offer.item_id)
+        for row in result.assignments:
+            self.assignments[row.id] = row
+            handlers = [a for a in self.assignments.values()
+                        if a.item_id == row.item_id and a.ended_at is None]  # fmt: skip
+            assert len(handlers) <= 1, "I1"
         self.presence |= {row.agent_id: row for row in result.presence}
         self.loads |= {row.agent_id: row for row in result.loads}
         for timer in result.timers_set:
             self.timers[timer.kind, timer.subject_id] = timer
         for key in result.timers_cancelled:
             self.timers.pop(key, None)
+
+    def _unique(self, item_id: ItemId) -> None:
+        """Hold the store's unique indexes after every single row."""
+        mine = [offer for offer in self.offers.values() if offer.item_id == item_id]
+        assert sum(o.state is OfferState.ACCEPTED for o in mine) <= 1, "I1"
+        single = (OfferMode.SINGLE, OfferMode.DIRECT)
+        assert sum(o.live and o.mode in single for o in mine) <= 1, "I1"
 
     def rows(self) -> Rows:
         """Return what a restart reads."""

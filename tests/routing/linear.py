@@ -1,10 +1,12 @@
-"""The naive model: no heaps, no remembered agents, every question answered by looking at all."""
+"""The naive model: no heaps, nothing remembered, every question answered by looking at all."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 
 from hub.model.ids import AgentId, ItemId
+from hub.routing.eligibility import tier_in
 from hub.routing.index import MatchIndex, Place, Signature
 from hub.routing.ordering import OrderClass
+from hub.routing.ranking import AgentKey, Ranking, agent_key
 
 
 class LinearIndex(MatchIndex):
@@ -35,6 +37,9 @@ class LinearIndex(MatchIndex):
     def agents_for(self, signature: Signature) -> Iterator[AgentId]:
         return (agent for agent in self.everyone if self._admits(signature, agent))
 
+    def is_admitted(self, signature: Signature, agent_id: AgentId) -> bool:
+        return self._admits(signature, agent_id)
+
     def free_agents_for(self, signature: Signature, free: Collection[AgentId]) -> Iterator[AgentId]:
         return (agent for agent in self.agents_for(signature) if agent in free)
 
@@ -49,3 +54,21 @@ class LinearIndex(MatchIndex):
                 if p.signature == signature and admit(i, p.vstart_s) is True]  # fmt: skip
         for order in {found[0] for found in mine}:
             yield min(found for found in mine if found[0] == order)
+
+
+class LinearRanking(Ranking):
+    """Orders free agents by sorting all of them."""
+
+    def note(self, agent_id: AgentId) -> None:
+        pass
+
+    def in_order(self, signature: Signature) -> Generator[AgentId, None, None]:
+        state = self._state
+
+        def key(agent_id: AgentId) -> tuple[int, AgentKey]:
+            tier = tier_in(state, signature, agent_id)
+            assert tier is not None
+            return (tier, agent_key(state, signature.queue_id, signature.work_class, agent_id))
+
+        free = state.free[signature.work_class]
+        yield from sorted(state.index.free_agents_for(signature, free), key=key)

@@ -49,7 +49,7 @@ from hub.routing.calendar import Calendar
 from hub.routing.state import RouterState
 from hub.routing.step import due_timers, next_due, step
 from tests.routing.invariants import Tables, canonical, check_result, check_state
-from tests.routing.linear import LinearIndex
+from tests.routing.linear import LinearIndex, LinearRanking
 from tests.routing.world import BACK, FRONT, QueueId, World, counter_ids
 
 POOL, NIGHT = QueueId("pool"), QueueId("night")
@@ -108,7 +108,7 @@ def make_world(index_type: Any = None) -> World:
     night = Calendar("night", "UTC", dict.fromkeys(range(7), ((545, 560),)))
     world = World(agents, members, queues, TREE, calendars={"night": night})
     if index_type is not None:
-        world.state = RouterState(world.config, counter_ids(), index_type)
+        world.state = RouterState(world.config, counter_ids(), index_type, LinearRanking)
     return world
 
 
@@ -305,7 +305,7 @@ class RouterMachine(RuleBasedStateMachine):
         ids = self.world.state.new_id
         self.world.state = RouterState.from_rows(self.world.config, self.tables.rows(), ids)
         twin_ids = self.twin.state.new_id
-        twin = RouterState(self.twin.config, twin_ids, LinearIndex)
+        twin = RouterState(self.twin.config, twin_ids, LinearIndex, LinearRanking)
         self.twin.state = twin.refill(self.tables.rows())
 
     @invariant()

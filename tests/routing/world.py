@@ -11,8 +11,9 @@ from hub.model.staff import Agent, Membership, Queue
 from hub.model.work import Offer, WorkClass, WorkItem
 from hub.routing.calendar import Calendar
 from hub.routing.changes import StepResult
+from hub.routing.config import RouterConfig
 from hub.routing.rules import RuleSet, RuleWorld, load_rules
-from hub.routing.state import RouterConfig, RouterState
+from hub.routing.state import RouterState
 from hub.routing.step import due_timers, next_due, step
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
