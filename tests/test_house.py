@@ -141,7 +141,7 @@ def _leaves(table: dict[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def adapter_breaches(root: Path, folder: Path, kinds: set[str]) -> Iterator[str]:
-    """Yield what an adapter folder lacks; `kinds` are those of MANIFESTS."""
+    """Yield what an adapter folder lacks; `kinds` are those of `hub.adapters.KINDS`."""
     kind = folder.name
     place = f"hub/adapters/{kind}"
     if not (folder / "__init__.py").exists():
@@ -157,7 +157,7 @@ def adapter_breaches(root: Path, folder: Path, kinds: set[str]) -> Iterator[str]
         for breach in quality_breaches(quality.read_text()):
             yield f"{place}/quality.toml: {breach}; an unread state hides what is missing."
     if kind not in kinds:
-        yield f"{place} is not in hub.adapters.MANIFESTS: the hub and its tests do not know it."
+        yield f"{place} is not in hub.adapters.KINDS: the hub and its tests do not know it."
     cases = root / "tests" / "adapters" / kind / "cases"
     if not cases.is_dir() or not any(cases.iterdir()):
         yield f"tests/adapters/{kind}/cases is empty: an adapter without real payloads is a guess."
@@ -167,11 +167,10 @@ def test_every_adapter_folder_is_complete() -> None:
     folders = adapter_folders(ROOT)
     if not folders:
         return
-    manifests = getattr(importlib.import_module("hub.adapters"), "MANIFESTS", ())
-    kinds = {manifest.kind for manifest in manifests}
+    kinds = set(importlib.import_module("hub.adapters").KINDS)
     breaches = [text for folder in folders for text in adapter_breaches(ROOT, folder, kinds)]
     breaches += [
-        f"hub.adapters.MANIFESTS names {kind}, which has no folder."
+        f"hub.adapters.KINDS names {kind}, which has no folder."
         for kind in sorted(kinds - {folder.name for folder in folders})
     ]
     assert not breaches, "\n".join(breaches)

@@ -112,22 +112,9 @@ def _write(
                 EventKind.CUSTOMER_CREATED, now, customer=customer_id, data={"channel": channel_id}
             )
         )
-    own = found.get(decision.address)
-    identity_id = decision.identity_id or IdentityId(prepared.identity_id)
-    how = decision.rule.value if decision.verified else ""
-    if decision.identity_id is None:
-        customers.add_identity(
-            tx,
-            identity_id,
-            customer_id,
-            decision.address,
-            name=message.sender_name,
-            at=now,
-            verified_how=how,
-        )
-        events.append(_linked(prepared, customer_id, identity_id, decision.address, how))
-    elif decision.verified and own is not None and own["verified_at"] is None:
-        _verify(tx, identity_id, how, prepared)
+    own = next((row for row in found.values() if row["id"] == decision.identity_id), None)
+    identity_id, linked = _own_identity(tx, prepared, customer_id, decision, own)
+    events += linked
     events += _link_further(tx, prepared, customer_id, decision)
     if decision.absorb is not None:
         events.append(_absorb(tx, prepared, decision.absorb, customer_id))
@@ -153,6 +140,40 @@ def _write(
         new=new,
     )
     return sender, events
+
+
+def _own_identity(
+    tx: Tx,
+    prepared: PreparedMessage,
+    customer_id: CustomerId,
+    decision: IdentityDecision,
+    own: Row | None,
+) -> tuple[IdentityId, list[NewEvent]]:
+    """Make or confirm the row of the sender's address; return its id and the events."""
+    how = decision.rule.value if decision.verified else ""
+    if decision.identity_id is None or own is None:
+        made = IdentityId(prepared.identity_id)
+        name = prepared.message.sender_name
+        customers.add_identity(
+            tx, made, customer_id, decision.address, name=name, at=prepared.now, verified_how=how
+        )
+        return made, [_linked(prepared, customer_id, made, decision.address, how)]
+    if decision.verified and (own["scope"], own["value"]) != (
+        decision.address.scope,
+        decision.address.value,
+    ):
+        # It was filed as unconfirmed and answered our mail since: now it is the address itself.
+        tx.execute(
+            customers.IDENTITY_ADDRESS,
+            {
+                "identity_id": own["id"],
+                "new_scope": decision.address.scope,
+                "new_value": decision.address.value,
+            },
+        )
+    if decision.verified and own["verified_at"] is None:
+        _verify(tx, decision.identity_id, how, prepared)
+    return decision.identity_id, []
 
 
 def _link_further(

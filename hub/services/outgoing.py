@@ -7,8 +7,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, select
-
 from hub.model.address import Address, IdentityKind
 from hub.model.channel import OutgoingMedia, OutgoingPart
 from hub.model.clock import to_micros
@@ -16,19 +14,12 @@ from hub.model.content import Content
 from hub.model.ids import ConversationId, DeliveryId, MessageId
 from hub.services.deps import Deps
 from hub.store.engine import Lane
-from hub.store.queries import conversations, customers
+from hub.store.queries import conversations, customers, messages
 from hub.store.queries.rows import Row, dicts, insert_row, load_list, load_map, one_dict
-from hub.store.statement import stmt
-from hub.store.tables import Attachment, MediaToken, table
+from hub.store.tables import MediaToken
 from hub.store.tx import Tx
 
 MEDIA_LINK_S = 15 * 60
-
-_attachment = table(Attachment)
-_FILES = stmt(
-    select(_attachment).where(_attachment.c.id.in_(bindparam("ids", expanding=True))),
-    name="outgoing.files",
-)
 
 
 async def load_part(deps: Deps, row: Row, *, has_webhook: bool) -> OutgoingPart:
@@ -52,7 +43,7 @@ async def load_part(deps: Deps, row: Row, *, has_webhook: bool) -> OutgoingPart:
             ),
             None,
         )
-        files = dicts(tx, _FILES, {"ids": list(tokens)}) if tokens else []
+        files = dicts(tx, messages.FILES, {"ids": list(tokens)}) if tokens else []
         for file in files:
             insert_row(
                 tx,

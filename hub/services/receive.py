@@ -20,10 +20,11 @@ from hub.model.channel import (
 )
 from hub.model.ids import new_id
 from hub.services.deps import ChannelInfo, Deps
+from hub.services.filing import Setting
 from hub.services.intake_record import encode_request, shown_headers
 from hub.services.prepare import PreparedMessage, prepare_message
 from hub.services.receive_changes import apply_change, apply_signal, apply_status
-from hub.services.receive_message import Setting, store_message
+from hub.services.receive_message import store_message
 from hub.store.crypto import place
 from hub.store.queries import intake as intake_rows
 from hub.store.queries.rows import one_dict

@@ -12,11 +12,12 @@ from hub.model.channel import (
     StatusReport,
 )
 from hub.model.clock import to_micros
-from hub.model.events import EventKind, new_event
+from hub.model.events import EventKind, NewEvent, new_event
 from hub.model.ids import ConversationId, CustomerId, MessageId
 from hub.services import deliver
+from hub.services.filing import Setting
 from hub.services.prepare import PreparedMessage
-from hub.services.receive_message import Setting, store_message
+from hub.services.receive_message import store_message
 from hub.store.queries import conversations, customers, deliveries, messages
 from hub.store.queries.rows import Row, dicts
 from hub.store.tx import Tx
@@ -35,11 +36,28 @@ def apply_change(
     """
     known = messages.seen(tx, setting.channel.id, change.external_id)
     if known is None:
-        if as_message is None or change.kind is ChangeKind.DELETED:
+        if as_message is None:
             return ItemOutcome.IGNORED
-        return store_message(tx, setting, as_message)
+        outcome = store_message(tx, setting, as_message)
+        known = messages.seen(tx, setting.channel.id, change.external_id)
+        if change.kind is ChangeKind.EDITED or known is None:
+            return outcome
+        # Deleted before it came: it waits as the deleted message, or the late original would show.
+    return _apply_to(tx, setting, change, as_message, revision_id, known)
+
+
+def _apply_to(
+    tx: Tx,
+    setting: Setting,
+    change: MessageChange,
+    as_message: PreparedMessage | None,
+    revision_id: str,
+    known: tuple[str, str, str, str],
+) -> ItemOutcome:
+    """Change a stored message; the same revision twice, or an older one, changes nothing."""
     message_id, conversation_id, revision, _identity = known
-    if change.kind is ChangeKind.EDITED and not _newer(change.revision, revision):
+    deleted = change.kind is ChangeKind.DELETED
+    if not deleted and not _newer(change.revision, revision):
         return ItemOutcome.DUPLICATE
     row = messages.message(tx, message_id)
     if row is None or row["redacted_at"] is not None:
@@ -55,38 +73,38 @@ def apply_change(
     )
     if not kept:
         return ItemOutcome.DUPLICATE
-    deleted = change.kind is ChangeKind.DELETED
     now = to_micros(change.occurred_at)
+    new = as_message.content_json if as_message and not deleted else row["content"]
     tx.execute(
         messages.CHANGE,
         {
             "message_id": message_id,
-            "new_content": as_message.content_json
-            if as_message and not deleted
-            else row["content"],
+            "new_content": new,
             "new_revision": change.revision[:60],
             "new_edited_at": row["edited_at"] if deleted else now,
             "new_deleted_at": now if deleted else row["deleted_at"],
         },
     )
     tx.execute(conversations.BUMP, {"conversation_id": conversation_id})
-    tx.append(
-        [
-            new_event(
-                EventKind.MESSAGE_CHANGED,
-                change.occurred_at,
-                actor="customer",
-                conversation=ConversationId(conversation_id),
-                message=MessageId(message_id),
-                data={
-                    "change": change.kind.value,
-                    "revision": change.revision[:60],
-                    "channel": setting.channel.id,
-                },
-            )
-        ]
-    )
+    tx.append([_changed(setting, change, conversation_id, message_id)])
     return ItemOutcome.STORED
+
+
+def _changed(
+    setting: Setting, change: MessageChange, conversation_id: str, message_id: str
+) -> NewEvent:
+    return new_event(
+        EventKind.MESSAGE_CHANGED,
+        change.occurred_at,
+        actor="customer",
+        conversation=ConversationId(conversation_id),
+        message=MessageId(message_id),
+        data={
+            "change": change.kind.value,
+            "revision": change.revision[:60],
+            "channel": setting.channel.id,
+        },
+    )
 
 
 def _newer(new: str, old: str) -> bool:

@@ -40,7 +40,8 @@ class _Compiled:
             raise TypeError(f"{name or core!r} is not a statement")
         self._compiler = compiler
         self.text: str = compiler.string
-        self.lists = tuple(bind.key for bind in set(compiler.binds.values()) if bind.expanding)
+        # By their names in the text: lists written into the statement itself have no key of ours.
+        self.lists = tuple(name for bind, name in compiler.bind_names.items() if bind.expanding)
         self.defaults: dict[str, Any] = {
             key: value for key, value in compiler.params.items() if value is not None
         }

@@ -48,9 +48,7 @@ async def test_the_same_message_twice_is_stored_once_and_counted_twice(world: Wo
 
 async def test_a_hundred_parallel_copies_are_one_message(world: World) -> None:
     message = world.sms("hello", external="SM1")
-    outcomes = await asyncio.gather(
-        *(world.receive("twilio_sms", message) for _ in range(100))
-    )
+    outcomes = await asyncio.gather(*(world.receive("twilio_sms", message) for _ in range(100)))
     flat = [outcome for pair in outcomes for outcome in pair]
     assert flat.count(ItemOutcome.STORED) == 1
     assert flat.count(ItemOutcome.DUPLICATE) == 99

@@ -3,7 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, String, and_, bindparam, case, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    String,
+    and_,
+    bindparam,
+    case,
+    func,
+    null,
+    select,
+    update,
+)
 
 from hub.model.clock import from_micros, to_micros
 from hub.model.conversation import ChannelTouch, ConversationBrief, ConversationState
@@ -119,8 +130,8 @@ OUTBOUND = stmt(
         last_channel_id=bindparam("channel_id"),
         last_identity_id=bindparam("identity_id"),
         last_message_at=bindparam("at"),
-        waiting_since=None,
-        snoozed_until=None,
+        waiting_since=null(),
+        snoozed_until=null(),
     ),
     name="conversation.outbound",
 )
@@ -187,6 +198,9 @@ SPAM = stmt(
     .where(_c.c.id == bindparam("conversation_id"))
     .values(spam=bindparam("new_spam"), version=_c.c.version + 1),
     name="conversation.spam",
+)
+MERGED_INTO = stmt(
+    select(_c.c.id).where(_c.c.merged_into == bindparam("id")), name="conversation.merged_into"
 )
 EXPIRED_WINDOWS = stmt(
     select(_c.c.id)

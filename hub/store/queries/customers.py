@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import bindparam, func, null, or_, select, update
 
 from hub.model.address import Address
 from hub.model.clock import to_micros
@@ -81,6 +81,14 @@ IDENTITY_MOVE = stmt(
     .values(customer_id=bindparam("to_customer"), version=_identity.c.version + 1),
     name="identity.move",
 )
+IDENTITY_ADDRESS = stmt(
+    update(_identity)
+    .where(_identity.c.id == bindparam("identity_id"))
+    .values(
+        scope=bindparam("new_scope"), value=bindparam("new_value"), version=_identity.c.version + 1
+    ),
+    name="identity.address",
+)
 IDENTITY_NAME = stmt(
     update(_identity)
     .where(_identity.c.id == bindparam("identity_id"), _identity.c.name == "")
@@ -119,7 +127,7 @@ POINT = stmt(
 UNPOINT = stmt(
     update(_customer)
     .where(_customer.c.id == bindparam("from_id"), _customer.c.merged_into.is_not(None))
-    .values(merged_into=None, version=_customer.c.version + 1),
+    .values(merged_into=null(), version=_customer.c.version + 1),
     name="customer.unpoint",
 )
 MERGE_LIVE = stmt(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import and_, bindparam, exists, func, null, or_, select, update
 
 from hub.model.clock import to_micros
 from hub.model.delivery import DeliveryState, MoveBy, sources_of
@@ -81,7 +81,7 @@ MOVE = stmt(
         error_code=bindparam("new_error"),
         provider_code=bindparam("new_provider"),
         maybe_sent=bindparam("new_maybe"),
-        claimed_until=None,
+        claimed_until=null(),
         updated_at=bindparam("now"),
     )
     .returning(_d),

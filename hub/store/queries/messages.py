@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, null, select, tuple_, update
 
 from hub.model.clock import to_micros
 from hub.store.engine import Tx
@@ -36,7 +36,7 @@ PAGE = stmt(
     select(_m)
     .where(
         _m.c.conversation_id.in_(bindparam("conversations", expanding=True)),
-        _m.c.recorded_at < bindparam("before_at"),
+        tuple_(_m.c.recorded_at, _m.c.id) < tuple_(bindparam("before_at"), bindparam("before_id")),
     )
     .order_by(_m.c.recorded_at.desc(), _m.c.id.desc())
     .limit(bindparam("limit")),
@@ -81,6 +81,7 @@ ATTACHMENTS = stmt(
     name="attachments",
 )
 ATTACHMENT = stmt(select(_a).where(_a.c.id == bindparam("id")), name="attachment")
+FILES = stmt(select(_a).where(_a.c.id.in_(bindparam("ids", expanding=True))), name="files")
 ATTACHMENTS_DUE = stmt(
     select(_a)
     .where(_a.c.state == "pending", _a.c.due_at <= bindparam("now"))
@@ -115,7 +116,7 @@ ATTACHMENT_DONE = stmt(
         sha256=bindparam("new_sha256"),
         storage_key=bindparam("new_key"),
         error=bindparam("new_error"),
-        due_at=None,
+        due_at=null(),
     ),
     name="attachment.done",
 )

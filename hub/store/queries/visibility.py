@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import String, TextClause, bindparam, text
 
 from hub.model.clock import to_micros
 from hub.model.ids import AgentId, QueueId
@@ -33,7 +33,7 @@ def _direct(alias: str) -> str:
                     AND a.role = 'handler' AND (a.ended_at IS NULL OR a.ended_at > :v_since))
       OR EXISTS (SELECT 1 FROM mention m
                   WHERE m.conversation_id = {alias}.id AND m.agent_id = :v_me)
-    )"""  # noqa: S608 - aliases are our own
+    )"""
 
 
 _FAMILY = """(
@@ -50,7 +50,7 @@ VISIBLE = f"""({DIRECT}
   OR (:v_history = 1
       AND NOT EXISTS (SELECT 1 FROM queue r WHERE r.id = c.queue_id AND r.restricted)
       AND EXISTS (SELECT 1 FROM conversation c2
-                   WHERE c2.id <> c.id AND c2.customer_id IN {_FAMILY} AND {_direct("c2")})))"""  # noqa: S608
+                   WHERE c2.id <> c.id AND c2.customer_id IN {_FAMILY} AND {_direct("c2")})))"""
 
 
 def visible_clause(*, direct_only: bool = False) -> TextClause:
@@ -60,7 +60,7 @@ def visible_clause(*, direct_only: bool = False) -> TextClause:
     the recursion over merged customers would cost them their speed.
     """
     return text(DIRECT if direct_only else VISIBLE).bindparams(
-        bindparam("v_queues", expanding=True)
+        bindparam("v_queues", expanding=True, type_=String())
     )
 
 
@@ -108,13 +108,13 @@ _ANOTHER = stmt(
     text(
         f"""SELECT 1 FROM conversation c WHERE c.id = :id AND EXISTS (
               SELECT 1 FROM conversation c2
-               WHERE c2.id <> c.id AND c2.customer_id IN {_FAMILY} AND {_direct("c2")})"""  # noqa: S608
-    ).bindparams(bindparam("v_queues", expanding=True)),
+               WHERE c2.id <> c.id AND c2.customer_id IN {_FAMILY} AND {_direct("c2")})"""
+    ).bindparams(bindparam("v_queues", expanding=True, type_=String())),
     name="visibility.another",
 )
 _VISIBLE_IDS = stmt(
-    text(f"SELECT c.id FROM conversation c WHERE c.id IN :ids AND {VISIBLE}").bindparams(  # noqa: S608
-        bindparam("v_queues", expanding=True), bindparam("ids", expanding=True)
+    text(f"SELECT c.id FROM conversation c WHERE c.id IN :ids AND {VISIBLE}").bindparams(
+        bindparam("v_queues", expanding=True, type_=String()), bindparam("ids", expanding=True, type_=String())
     ),
     name="visibility.visible_ids",
 )

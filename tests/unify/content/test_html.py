@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.unify.content.html import clean_html, html_to_text
-from hub.unify.content.subject import normal_subject
 
 
 @pytest.mark.parametrize(
@@ -132,58 +131,3 @@ def test_a_megabyte_takes_less_than_a_second(function, unit):
 def test_any_text_is_cleaned_and_read(html):
     assert "<script" not in clean_html(html).lower()
     html_to_text(html)
-
-
-@pytest.mark.parametrize(
-    "subject",
-    [
-        "Broken router",
-        "Re: Broken router",
-        "RE: re:  broken ROUTER",
-        "Fwd: Re: Broken router",
-        "AW: WG: Broken router",
-        "回复：Broken router",
-        "回复: 转发: Broken router",
-        "答复：broken router",
-        "转发：Broken router",
-        "SV: VS: Broken router",
-        "Re[2]: Broken router",
-        "RE(3): Broken router",
-        "[#10482] Broken router",
-        "Re: [#10482] Broken router",
-        "[EXT] Re: Broken router",
-        "Broken router [#10482]",
-        "自动回复: Broken router",
-        "Ｒｅ：Broken router",
-        "Odp: Broken router",
-        "Antwort: Broken router",
-        "TR: Broken router",
-        "RV: Broken router",
-        "R: I: Broken router",
-    ],
-)
-def test_subjects_of_one_thread(subject):
-    assert normal_subject(subject) == "brokenrouter"
-
-
-@pytest.mark.parametrize(
-    ("subject", "normal"),
-    [
-        ("", ""),
-        ("Re:", ""),
-        ("[#1]", "[#1]"),
-        ("Reply needed", "replyneeded"),
-        ("Invoice: March", "invoice:march"),
-        ("订单 42", "订单42"),
-        ("Re: " * 300, ""),
-    ],
-)
-def test_other_subjects(subject, normal):
-    assert normal_subject(subject) == normal
-
-
-def test_hostile_subjects_are_quick():
-    started = time.process_time()
-    for unit in ("Re: ", "[", "re [", "【", "(#", "\u200b"):
-        normal_subject(unit * 100_000)
-    assert time.process_time() - started < 1
