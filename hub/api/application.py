@@ -15,6 +15,7 @@ from hub.api.keys import (
     IDENTIFY,
     INGRESS,
     ORIGINS,
+    SOCKETS,
     HealthPort,
     IngressPort,
 )
@@ -55,6 +56,7 @@ def make_application(
     app[INGRESS] = parts.ingress
     app[CHANNELS] = parts.channels
     app[HEALTH] = parts.health
+    app[SOCKETS] = set()
     app[IDENTIFY] = Identify(deps)
     app[ORIGINS] = Origins(deps.public_url)
     app[CURSORS] = Cursors(deps.keyring.derive("cursor"))

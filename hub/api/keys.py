@@ -51,3 +51,5 @@ IDENTIFY = web.AppKey("identify", IdentifyPort)
 HEALTH = web.AppKey("health", HealthPort)
 ORIGINS = web.AppKey("origins", Origins)
 CURSORS = web.AppKey("cursors", Cursors)
+SOCKETS = web.AppKey("sockets", set[web.WebSocketResponse[bool]])
+"""Open WebSockets: handlers add theirs and discard it; shutdown closes what is left."""

@@ -8,9 +8,11 @@ from hub.model.channel import Capabilities
 from hub.model.clock import Clock
 from hub.model.ids import ChannelId
 from hub.model.router_commands import Command, Outcome
+from hub.services.passwords import Passwords
 from hub.store.crypto import Keyring
 from hub.store.engine import Database
 from hub.store.files import FileStore
+from hub.store.ratelimit import LocalLimiter, RateLimiter
 from hub.store.wake import Wake
 
 
@@ -79,3 +81,5 @@ class Deps:
     organisation: Organisation = field(default_factory=Organisation)
     max_upload_bytes: int = 25_000_000
     reopen_s: int = 72 * 3600
+    limiter: RateLimiter = field(default_factory=LocalLimiter)
+    passwords: Passwords = field(default_factory=Passwords)

@@ -1,0 +1,26 @@
+"""Every module of routes. To add one: a line in `ROOMS` (typed routes) or in `SETUPS` (others)."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from hub.api import link_page
+from hub.api.application import Parts, Setup, make_application
+from hub.api.http import Routes
+from hub.app.build import House
+
+ROOMS: tuple[Routes, ...] = (
+    # one line per module of typed routes, in the order of the documentation
+)
+SETUPS: tuple[Setup, ...] = (
+    # one line per module that adds pages, files or WebSockets by itself
+    link_page.add_pages,
+)
+
+
+def make_app(
+    house: House, more_rooms: Sequence[Routes] = (), more_setups: Sequence[Setup] = ()
+) -> web.Application:
+    """Return the application of a process."""
+    parts = Parts(house.deps, house.ingress, house.channels, house.health)
+    return make_application(parts, (*ROOMS, *more_rooms), (*SETUPS, *more_setups))
