@@ -32,7 +32,8 @@ from hub.model.work import (
     WorkItem,
 )
 from hub.routing.capacity import Book, Holding
-from hub.routing.config import RouterConfig, Rows
+from hub.routing.config import RouterConfig as RouterConfig
+from hub.routing.config import Rows as Rows
 from hub.routing.eligibility import admits, order_of, signature_of
 from hub.routing.index import MatchIndex
 from hub.routing.ordering import score
