@@ -15,6 +15,7 @@ from hub.model.channel import Manifest
 
 _OURS: dict[str, str] = {
     # one line per kind, in the order the admin screen shows them
+    "webchat": "hub.adapters.webchat",
     "twilio_sms": "hub.adapters.twilio_sms",
     "telegram": "hub.adapters.telegram",
     "slack": "hub.adapters.slack",
