@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from hub.ingress.pipeline import Ingress
-from hub.model.errors import NotFound, PayloadInvalid, StoreUnavailable
+from hub.model.errors import HubError, NotFound, PayloadInvalid, StoreUnavailable
 from hub.services.intake_record import decode_request
 from hub.store.spool import Spool, SpooledRequest
 from hub.workers.supervisor import pause
@@ -34,13 +34,18 @@ class SpoolDrain:
     async def _drain(self, channel_id: str, stop: asyncio.Event) -> bool:
         """Store a channel's requests oldest first; False when the store is still away."""
         while not stop.is_set():
-            request = await self._spool.oldest(channel_id)
-            if request is None:
-                return True
             try:
+                request = await self._spool.oldest(channel_id)
+                if request is None:
+                    return True
                 await self._store(request)
             except StoreUnavailable:
                 return False
+            except HubError as error:
+                # A record of a key we no longer have must not hold up those behind it.
+                log.exception("spool.unreadable", channel_id=channel_id, code=error.code)
+                await self._spool.skip(channel_id)
+                continue
             await self._spool.done(request)
         return True
 
