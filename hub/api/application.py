@@ -11,6 +11,7 @@ from hub.api.keys import (
     CHANNELS,
     CURSORS,
     DEPS,
+    FOLLOWER,
     HEALTH,
     IDENTIFY,
     INGRESS,
@@ -24,6 +25,7 @@ from hub.api.paging import Cursors
 from hub.ingress.live_channels import LiveChannels
 from hub.services.access import Identify
 from hub.services.deps import Deps
+from hub.store.follower import Follower
 
 Setup = Callable[[web.Application], None]
 
@@ -36,6 +38,7 @@ class Parts:
     ingress: IngressPort
     channels: LiveChannels
     health: HealthPort
+    follower: Follower | None = None
 
 
 def make_application(
@@ -57,6 +60,8 @@ def make_application(
     app[CHANNELS] = parts.channels
     app[HEALTH] = parts.health
     app[SOCKETS] = set()
+    if parts.follower is not None:
+        app[FOLLOWER] = parts.follower
     app[IDENTIFY] = Identify(deps)
     app[ORIGINS] = Origins(deps.public_url)
     app[CURSORS] = Cursors(deps.keyring.derive("cursor"))

@@ -10,6 +10,7 @@ from hub.ingress.live_channels import LiveChannels
 from hub.model.channel import RawRequest, RawResponse
 from hub.services.access import Login
 from hub.services.deps import Deps
+from hub.store.follower import Follower
 
 
 class IngressPort(Protocol):
@@ -51,5 +52,7 @@ IDENTIFY = web.AppKey("identify", IdentifyPort)
 HEALTH = web.AppKey("health", HealthPort)
 ORIGINS = web.AppKey("origins", Origins)
 CURSORS = web.AppKey("cursors", Cursors)
+FOLLOWER = web.AppKey("follower", Follower)
+"""The log's follower, in processes that have one: whoever feeds sockets subscribes to it."""
 SOCKETS = web.AppKey("sockets", set[web.WebSocketResponse[bool]])
 """Open WebSockets: handlers add theirs and discard it; shutdown closes what is left."""

@@ -22,5 +22,5 @@ def make_app(
     house: House, more_rooms: Sequence[Routes] = (), more_setups: Sequence[Setup] = ()
 ) -> web.Application:
     """Return the application of a process."""
-    parts = Parts(house.deps, house.ingress, house.channels, house.health)
+    parts = Parts(house.deps, house.ingress, house.channels, house.health, house.follower)
     return make_application(parts, (*ROOMS, *more_rooms), (*SETUPS, *more_setups))

@@ -2,9 +2,10 @@
 
 from hub.model.clock import to_micros
 from hub.model.conversation import ConversationState
+from hub.model.widget import UPLOADER_PREFIX
 from hub.services.filing import Filing
 from hub.services.prepare import PreparedFile
-from hub.store.queries import conversations
+from hub.store.queries import conversations, messages
 from hub.store.queries.rows import dump, insert_row, load_list
 from hub.store.tables import Attachment, Message
 
@@ -39,6 +40,9 @@ def insert_message(filing: Filing, number: int, case_id: str | None) -> None:
 
 
 def _insert_file(filing: Filing, file: PreparedFile) -> None:
+    if file.media.upload_id:
+        _attach_upload(filing, file.media.upload_id)
+        return
     now = to_micros(filing.prepared.now)
     state = "refused" if file.refused else "stored" if file.storage_key else "pending"
     insert_row(
@@ -61,6 +65,13 @@ def _insert_file(filing: Filing, file: PreparedFile) -> None:
         error=file.refused,
         created_at=now,
     )
+
+
+def _attach_upload(filing: Filing, upload_id: str) -> None:
+    """Hang a file on the message that its sender put into the hub before; nobody else's."""
+    by = f"{UPLOADER_PREFIX}{filing.prepared.sender.value}"
+    params = {"attachment_id": upload_id, "by": by, "message": filing.prepared.message_id}
+    filing.tx.execute(messages.ATTACH, params)
 
 
 def note_way(filing: Filing) -> None:
