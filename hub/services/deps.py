@@ -9,6 +9,7 @@ from hub.model.clock import Clock
 from hub.model.ids import ChannelId
 from hub.model.router_commands import Command, Outcome
 from hub.services.passwords import Passwords
+from hub.services.signals import Signals
 from hub.store.crypto import Keyring
 from hub.store.engine import Database
 from hub.store.files import FileStore
@@ -83,3 +84,4 @@ class Deps:
     reopen_s: int = 72 * 3600
     limiter: RateLimiter = field(default_factory=LocalLimiter)
     passwords: Passwords = field(default_factory=Passwords)
+    signals: Signals = field(default_factory=Signals)
