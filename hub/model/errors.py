@@ -13,6 +13,7 @@
     ├── VersionMismatch          412
     ├── TooLarge                 413
     ├── TooMany                  429  a rate limit
+    ├── RouterPending            202  the router has not answered yet; the result comes by the feed
     ├── StoreUnavailable         503  the database is away or full
     │   └── StoreBusy                 a unit waited too long in the queue
     └── SendError                     one attempt to send failed; says how certainly
@@ -134,6 +135,13 @@ class TooMany(HubError):
 
     status = 429
     default_code = "too_many_requests"
+
+
+class RouterPending(HubError):
+    """The router took the order and has not answered in time; the result comes over the feed."""
+
+    status = 202
+    default_code = "router_pending"
 
 
 class StoreUnavailable(HubError):

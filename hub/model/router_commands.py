@@ -2,7 +2,8 @@
 
 API handlers and workers make these values; `router.submit(command)` answers with an `Outcome`.
 `version` is what the caller believed the item's version to be: another one is answered `stale`
-and changes nothing. None means "as it is now".
+and changes nothing. None means "as it is now". `by` is judged (only the handler may), `actor` is
+not: it names for the record who ordered something in a supervisor's right (`by` is None then).
 """
 
 from collections.abc import Mapping
@@ -165,6 +166,7 @@ class TransferToQueue:
     keep_place: bool | None = None
     skills: Mapping[str, int] | None = None
     reason: str | None = None
+    actor: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ class TransferToAgent:
     version: int | None = None
     handover_owner: bool = False
     reason: str | None = None
+    actor: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,7 @@ class Escalate:
     by: AgentId | None = None
     version: int | None = None
     queue_id: QueueId | None = None
+    actor: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,16 +230,19 @@ class Snooze:
     until: datetime
     by: AgentId | None = None
     version: int | None = None
+    actor: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The handler is done with the item."""
+    """The handler is done with the item. `solve_case`: its case is solved as well."""
 
     item_id: ItemId
     disposition: str
     by: AgentId | None = None
     version: int | None = None
+    solve_case: bool = False
+    actor: AgentId | None = None
 
 
 @dataclass(frozen=True, slots=True)
