@@ -1,12 +1,13 @@
 """`Context`: what a handler is handed with its parsed arguments."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from hub.api.keys import CURSORS, DEPS, IDENTIFY, ORIGINS
+from hub.api.keys import CURSORS, DEPS, FOLLOWER, IDENTIFY, ORIGINS
 from hub.api.origin import Origins
 from hub.api.paging import Cursors
 from hub.api.problems import PreconditionMissing
@@ -27,6 +28,7 @@ class Context:
     Attributes:
         login: None on public routes when nobody is logged in.
         headers: set on the answer.
+        finish: called with the answer before it is sent (cookies).
         status: overrides the route's, when set.
     """
 
@@ -34,6 +36,7 @@ class Context:
     login: Login | None = None
     headers: dict[str, str] = field(default_factory=dict)
     status: int | None = None
+    finish: Callable[[web.StreamResponse], None] | None = None
 
     @property
     def deps(self) -> Deps:
@@ -65,6 +68,11 @@ class Context:
     def cursors(self) -> Cursors:
         """Makes and reads list cursors."""
         return self.request.config_dict[CURSORS]
+
+    @property
+    def head(self) -> int:
+        """The log's head: read it before the data of a snapshot that carries `cursor`."""
+        return self.request.config_dict[FOLLOWER].head
 
     @property
     def ip(self) -> str:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from hub.api.bodies import read_json, require_text
 from hub.api.context import Context, identify, require_same_site
@@ -117,21 +117,23 @@ class Route:
 
     async def _call(self, ctx: Context, values: Mapping[str, Any]) -> web.StreamResponse:
         result = await self.handler(ctx, **values)
-        if isinstance(result, web.StreamResponse):
-            if not result.prepared:
-                result.headers.update(ctx.headers)
-            return result
-        status = ctx.status or self.status
+        response = result if isinstance(result, web.StreamResponse) else self._show(ctx, result)
+        if not response.prepared:
+            response.headers.update(ctx.headers)
+            if ctx.finish is not None:
+                ctx.finish(response)
+        return response
+
+    def _show(self, ctx: Context, result: Any) -> web.Response:
         if self.answer is None:
-            return web.Response(status=204, headers=ctx.headers)
+            return web.Response(status=204)
         version = getattr(result, "version", None)
-        if isinstance(version, int) and "ETag" not in ctx.headers:
-            ctx.reply_version(version)
+        if isinstance(version, int):
+            ctx.headers.setdefault("ETag", f'"{version}"')
         return web.Response(
-            status=status,
+            status=ctx.status or self.status,
             body=self.answer.dump_json(result),
             content_type="application/json",
-            headers=ctx.headers,
         )
 
 
@@ -196,7 +198,13 @@ class Routes:
             app.router.add_route(route.method, route.path, route.serve)
 
 
-class Created(BaseModel):
+class Wish(BaseModel):
+    """Root of request bodies: a field that is not named is refused (mass assignment)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Created(Wish):
     """Base of bodies of creating POSTs: `client_id` makes a repeat harmless."""
 
     client_id: Id | None = None

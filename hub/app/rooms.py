@@ -4,13 +4,18 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from hub.api import link_page
+from hub.api import configuration, desk, link_page, people, queues, session
 from hub.api.application import Parts, Setup, make_application
 from hub.api.http import Routes
 from hub.app.build import House
 
 ROOMS: tuple[Routes, ...] = (
     # one line per module of typed routes, in the order of the documentation
+    session.ROUTES,
+    people.ROUTES,
+    queues.ROUTES,
+    desk.ROUTES,
+    configuration.ROUTES,
 )
 SETUPS: tuple[Setup, ...] = (
     # one line per module that adds pages, files or WebSockets by itself

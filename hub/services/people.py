@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hub.model.clock import to_micros
 from hub.model.errors import BadInput, Conflict, NotFound, VersionMismatch
@@ -65,6 +66,26 @@ def _detail(tx: Tx, agent_id: str) -> Row:
         raise NotFound("agent_not_found")
     queue_ids = sorted(access.queues_of(tx, agent_id))
     return {**row, "skills": queues.skills_of(tx, agent_id), "queue_ids": queue_ids}
+
+
+def agent_fields(row: Row, changes: Mapping[str, Any]) -> AgentFields:
+    """Return an agent's fields as they are, with changes: what a PATCH means."""
+    now: dict[str, Any] = {
+        "email": row["email"],
+        "name": row["name"],
+        "display_name": row["display_name"],
+        "roles": frozenset(Role(one) for one in load_list(row["roles"])),
+        "unit_id": row["unit_id"],
+        "language": row["language"],
+        "signature": row["signature"],
+        "capacity": row["capacity"],
+        "class_caps": load_map(row["class_caps"]),
+        "disabled_classes": tuple(load_list(row["disabled_classes"])),
+        "settings": load_map(row["settings"]),
+        "skills": None,
+        "active": bool(row["active"]),
+    }
+    return AgentFields(**{**now, **changes})
 
 
 async def create_agent(deps: Deps, fields: AgentFields, *, actor: str, kind: str = "person") -> Row:
