@@ -48,6 +48,7 @@ class EventKind(StrEnum):
     CUSTOMER_CHANGED = "customer.changed"
     CUSTOMER_MERGED = "customer.merged"
     CUSTOMER_UNMERGED = "customer.unmerged"
+    CUSTOMER_ERASED = "customer.erased"
     IDENTITY_LINKED = "identity.linked"
     IDENTITY_CHANGED = "identity.changed"
     # work
@@ -124,7 +125,7 @@ FACTS: Mapping[EventKind, tuple[str, ...]] = MappingProxyType(
         _K.CONVERSATION_REOPENED: ("by", "case"),
         _K.CONVERSATION_RESOLVED: ("disposition", "by"),
         _K.CONVERSATION_CLOSED: ("by",),
-        _K.CONVERSATION_MERGED: ("into", "undone"),
+        _K.CONVERSATION_MERGED: ("into", "undone", "cases"),
         _K.CONVERSATION_SPLIT: ("into",),
         _K.CONTACT_SIGNALLED: ("signal", "channel"),
         _K.CASE_OPENED: ("case", "number", "type", "severity"),
@@ -135,6 +136,7 @@ FACTS: Mapping[EventKind, tuple[str, ...]] = MappingProxyType(
         _K.CUSTOMER_CHANGED: ("fields", "by"),
         _K.CUSTOMER_MERGED: ("into", "by"),
         _K.CUSTOMER_UNMERGED: ("from", "by"),
+        _K.CUSTOMER_ERASED: ("by",),
         _K.IDENTITY_LINKED: ("identity", "kind", "how"),
         _K.IDENTITY_CHANGED: ("identity", "opted_out", "blocked", "fields"),
         _K.ITEM_CREATED: (*_ITEM, "kind"),

@@ -114,7 +114,8 @@ _ANOTHER = stmt(
 )
 _VISIBLE_IDS = stmt(
     text(f"SELECT c.id FROM conversation c WHERE c.id IN :ids AND {VISIBLE}").bindparams(
-        bindparam("v_queues", expanding=True, type_=String()), bindparam("ids", expanding=True, type_=String())
+        bindparam("v_queues", expanding=True, type_=String()),
+        bindparam("ids", expanding=True, type_=String()),
     ),
     name="visibility.visible_ids",
 )
