@@ -143,7 +143,8 @@ def _publish(tx: Tx, deps: Deps, version: int, by: str, *, replan: bool = False)
 async def install_defaults(deps: Deps, defaults: Defaults) -> bool:
     """Give an installation without rules its first ones; False when it has some.
 
-    Queues the rules name are made in the organisation's root unit where they are missing.
+    Where none of the queues the rules name exists (a fresh installation has one, "General"), every
+    rule sends there; where some do (the demo), the missing ones are made in the root unit.
 
     Raises:
         Conflict: `no_unit`: `organisation.seed` comes first.
@@ -164,11 +165,7 @@ async def install_defaults(deps: Deps, defaults: Defaults) -> bool:
             routing.set_value(tx, "policies", dict(defaults.policies), "system")
         for name, value in defaults.values.items():
             routing.set_value(tx, name, value, "system")
-        known = {row["name"] for row in routing.queues(tx)}
-        for name in _queues_named(defaults.rules):
-            if name not in known:
-                routing.add_queue(tx, id=new_id(), name=name, unit_id=unit_id, config={})
-        tree = dict(defaults.rules)
+        tree = _fitted(tx, defaults.rules, unit_id)
         problems = _check(tx, tree)
         if problems:
             raise RulesInvalid(problems)
@@ -179,6 +176,17 @@ async def install_defaults(deps: Deps, defaults: Defaults) -> bool:
     return await deps.db.run(unit, name="rules.install")
 
 
-def _queues_named(tree: Mapping[str, Any]) -> list[str]:
-    names = [rule["route"]["queue"] for rule in tree["rules"] if "route" in rule]
-    return list(dict.fromkeys(names))
+def _fitted(tx: Tx, rules: Mapping[str, Any], unit_id: str) -> dict[str, Any]:
+    """Return the shipped rules with queues there are, making those that are missing."""
+    known = [row["name"] for row in routing.queues(tx) if bool(row["active"])]
+    named = [rule["route"]["queue"] for rule in rules["rules"] if "route" in rule]
+    if known and not set(known) & set(named):
+        return {**rules, "rules": [_sent_to(rule, known[0]) for rule in rules["rules"]]}
+    for name in dict.fromkeys(named):
+        if name not in known:
+            routing.add_queue(tx, id=new_id(), name=name, unit_id=unit_id, config={})
+    return dict(rules)
+
+
+def _sent_to(rule: dict[str, Any], queue: str) -> dict[str, Any]:
+    return {**rule, "route": {**rule["route"], "queue": queue}} if "route" in rule else rule

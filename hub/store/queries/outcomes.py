@@ -83,6 +83,13 @@ _CASES_SOLVED = stmt(
     name="cases.solved_of",
 )
 
+_CLOSE_CASE = stmt(
+    update(_case)
+    .where(_case.c.id == bindparam("case_id"), _case.c.state == "solved")
+    .values(state="closed", version=_case.c.version + 1),
+    name="case.close",
+)
+
 
 def add_line(
     tx: Tx, conversation_id: str, code: str, params: dict[str, object], at: datetime
@@ -114,9 +121,7 @@ def add_line(
 
 def system_sent_since(tx: Tx, conversation_id: str, since: datetime) -> bool:
     """Tell whether the hub itself wrote to the customer since an instant."""
-    row = tx.one(
-        _SYSTEM_SENT, {"conversation_id": conversation_id, "since": to_micros(since)}
-    )
+    row = tx.one(_SYSTEM_SENT, {"conversation_id": conversation_id, "since": to_micros(since)})
     return row is not None and row[0] > 0
 
 
@@ -149,3 +154,8 @@ def solved_cases(tx: Tx, conversation_id: str) -> list[str]:
     return [
         str(row["id"]) for row in dicts(tx, _CASES_SOLVED, {"conversation_id": conversation_id})
     ]
+
+
+def close_case(tx: Tx, case_id: str) -> None:
+    """Close a solved case: its window is over."""
+    tx.execute(_CLOSE_CASE, {"case_id": case_id})
