@@ -19,6 +19,7 @@ _OURS: dict[str, str] = {
     "twilio_sms": "hub.adapters.twilio_sms",
     "telegram": "hub.adapters.telegram",
     "slack": "hub.adapters.slack",
+    "email": "hub.adapters.email",
 }
 KINDS: Mapping[str, str] = MappingProxyType(_OURS)
 """Kind to the module that exports its MANIFEST. A new channel is one folder and one line here."""

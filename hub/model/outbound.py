@@ -38,6 +38,7 @@ class OutgoingPart:
         references: Message-IDs for the References header, oldest first (mail).
         sender_name: the agent's display name as customers see it.
         attempt: 1 for the first.
+        automatic: nobody wrote it (an acknowledgement): mails say so, so that no machine answers.
     """
 
     delivery_id: DeliveryId
@@ -54,6 +55,7 @@ class OutgoingPart:
     references: tuple[str, ...] = ()
     sender_name: str = ""
     attempt: int = 1
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,5 +117,10 @@ async def _closable(
     channel: Pulls, cursor: str | None, stop: asyncio.Event
 ) -> AsyncGenerator[Pulled, None]:
     """Give the fetch an `aclose`, so that its connections end when the loop over it does."""
-    async for pulled in channel.pull(cursor, stop):
-        yield pulled
+    fetched = channel.pull(cursor, stop)
+    try:
+        async for pulled in fetched:
+            yield pulled
+    finally:
+        if isinstance(fetched, AsyncGenerator):
+            await fetched.aclose()

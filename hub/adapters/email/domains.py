@@ -1,4 +1,4 @@
-"""Domains compared: normal form, and when one may speak for another."""
+"""Addresses and domains compared: normal form, and when one domain may speak for another."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def domain_of(email: str) -> str:
     """Return the normal form of an address's domain, ``""`` when it has none."""
     local, at, domain = email.rpartition("@")
     return normal_domain(domain) if at and local else ""
+
+
+def same_mailbox(email: str) -> str:
+    """Return the form in which two spellings of one address are equal: lower case, IDNA."""
+    local, at, domain = email.strip().rpartition("@")
+    return f"{local.lower()}@{normal_domain(domain) or domain.lower()}" if at else email.lower()
 
 
 def is_aligned(signer: str, sender: str) -> bool:
