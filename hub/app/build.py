@@ -31,6 +31,7 @@ from hub.store.ratelimit import open_limiter
 from hub.store.spool import Spool, open_spool
 from hub.store.wake import open_wake
 from hub.workers.leases import Leases
+from hub.workers.router import Router
 from hub.workers.watch import ConfigWatch
 
 log = structlog.get_logger(__name__)
@@ -53,12 +54,13 @@ class House:
     channels: LiveChannels
     ingress: Ingress
     leases: Leases
+    router: Router
     watch: ConfigWatch
     health: Health
 
 
-class AbsentRouter:
-    """Stands where no router was given: asking it is asking a service that is away."""
+class _NoRouterYet:
+    """Stands in `Deps` until the router, which needs the deps itself, is made."""
 
     async def submit(self, command: Command) -> Outcome:
         """Refuse the command; nothing was written."""
@@ -115,7 +117,7 @@ async def opened(settings: Settings, *, limits: StoreLimits | None = None) -> As
             keyring=keyring,
             public_url=settings.url,
             kinds={kind: _facts(manifest) for kind, manifest in manifests.items()},
-            router=AbsentRouter(),
+            router=_NoRouterYet(),
             wake=wake,
             limiter=limiter,
             max_upload_bytes=settings.max_upload_mb * 1_000_000,
@@ -146,6 +148,8 @@ async def _assemble(
     def mac_key_for(channel_id: str) -> bytes:
         return deps.keyring.derive(f"channel:{channel_id}")
 
+    router = Router(deps, follower, holder=process)
+    deps.router = router
     channels = LiveChannels(manifests, http_for, mac_key_for, settings.url)
     return House(
         settings=settings,
@@ -158,6 +162,7 @@ async def _assemble(
         channels=channels,
         ingress=Ingress(deps, channels, spool, Meter()),
         leases=Leases(deps, process),
+        router=router,
         watch=ConfigWatch(deps, channels, follower),
         health=Health(spool, folder),
     )

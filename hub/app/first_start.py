@@ -1,16 +1,25 @@
 """What an empty database starts with, and the link by which its administrator gets in."""
 
+import asyncio
+from pathlib import Path
+
+import hub
 from hub.app.build import House
 from hub.model.visibility import Role
-from hub.services import organisation, people, sessions
+from hub.services import organisation, people, rule_sets, sessions
 
+SHIPPED = Path(hub.__file__).resolve().parent.parent / "config"
+"""Rules, targets and calendars a new hub starts with; without them rules come by the API."""
 ADMINISTRATOR = "admin@localhost"
 _EVERYTHING = frozenset({Role.ADMINISTRATOR, Role.SUPERVISOR, Role.AGENT})
 
 
 async def furnish(house: House, *, demo: bool = False) -> None:
-    """Seed organisation, unit and queue into an empty database."""
+    """Seed organisation, unit, queue and routing rules into an empty database."""
     await organisation.seed(house.deps, demo=demo)
+    if SHIPPED.is_dir():
+        defaults = await asyncio.to_thread(rule_sets.read_defaults, SHIPPED)
+        await rule_sets.install_defaults(house.deps, defaults)
 
 
 async def administrator_link(house: House) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from hub.app.build import House
+from hub.workers.indexer import Indexer
 from hub.workers.media import MediaFetcher
 from hub.workers.puller import Puller
 from hub.workers.sender import Sender
@@ -36,6 +37,10 @@ def _media(house: House) -> Run:
     return MediaFetcher(house.deps, house.channels).run
 
 
+def _indexer(house: House) -> Run:
+    return Indexer(house.deps, house.follower, house.leases).run
+
+
 ALWAYS: tuple[tuple[str, Make], ...] = (
     # what every process needs for itself, also with --no-loops
     ("watch", lambda house: house.watch.run),
@@ -45,9 +50,11 @@ ALWAYS: tuple[tuple[str, Make], ...] = (
 )
 LOOPS: tuple[tuple[str, Make], ...] = (
     # one line per loop that does the hub's work, shared among processes by claims and leases
+    ("router", lambda house: house.router.run),
     ("sender", _sender),
     ("puller", _puller),
     ("media", _media),
+    ("indexer", _indexer),
 )
 
 

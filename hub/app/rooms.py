@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from hub.api import configuration, desk, link_page, people, queues, session
+from hub.api import channels, configuration, desk, link_page, people, queues, rules, session
 from hub.api.application import Parts, Setup, make_application
 from hub.api.http import Routes
 from hub.app.build import House
@@ -15,6 +15,8 @@ ROOMS: tuple[Routes, ...] = (
     people.ROUTES,
     queues.ROUTES,
     desk.ROUTES,
+    channels.ROUTES,
+    rules.ROUTES,
     configuration.ROUTES,
 )
 SETUPS: tuple[Setup, ...] = (

@@ -49,6 +49,11 @@ class LiveChannels:
         self._live: dict[str, Live] = {}
         self._listeners: list[Callable[[], None]] = []
 
+    @property
+    def manifests(self) -> Mapping[str, Manifest]:
+        """The manifest of every kind."""
+        return self._manifests
+
     def get(self, channel_id: str) -> Live:
         """Return a channel.
 
