@@ -6,12 +6,11 @@ state is thrown away and made anew from rows. An input that makes `step` fail is
 was decided before it is written, and the state is made anew as well.
 """
 
-import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from traceback import extract_tb
 from typing import Any
 
 import structlog
@@ -27,6 +26,7 @@ from hub.services import dispatch, router_facts, routing_config
 from hub.services.deps import Deps
 from hub.services.dispatch import Decision
 from hub.store.follower import Follower
+from hub.workers.router_inputs import Input, Order, fail_all
 from hub.workers.router_log import Known, command_of, needs_config, orphan_decisions, wanted_items
 
 log = structlog.get_logger(__name__)
@@ -42,53 +42,13 @@ TRIES = 2
 DueKey = tuple[datetime, str, str]
 
 
-class NotLeading(Exception):
-    """The order was not carried out here: another process leads."""
-
-
-@dataclass(slots=True, eq=False)
-class Order:
-    """A command and whoever waits for its outcome: a future here, or a row of another process."""
-
-    command: Command
-    future: "asyncio.Future[Outcome] | None" = None
-    command_id: str | None = None
-
-    def answer(self, outcome: Outcome) -> None:
-        """Hand the outcome to who waits in this process."""
-        if self.future is not None and not self.future.done():
-            self.future.set_result(outcome)
-
-    def fail(self, error: Exception) -> None:
-        """Hand an error to who waits in this process."""
-        if self.future is not None and not self.future.done():
-            self.future.set_exception(error)
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One thing to act on: an event of the log, an order, or a due timer."""
-
-    event: LoggedEvent | None = None
-    order: Order | None = None
-    timer: TimerDue | None = None
-    command: Command | None = None
-
-    def key(self) -> str:
-        """Return what failures of this input are counted under."""
-        if self.event is not None:
-            return f"event:{self.event.seq}"
-        if self.timer is not None:
-            return f"timer:{self.timer.kind}:{self.timer.subject_id}"
-        return f"command:{getattr(self.command, 'item_id', '')}"
-
-
 class Leader:
     """The router's state for one epoch of the lease.
 
     Attributes:
         state: what is decided on; read only, outside this class.
         traces: why the last decisions fell, newest last.
+        acting: a round is under way; what it decided may not be written yet.
     """
 
     def __init__(
@@ -107,6 +67,7 @@ class Leader:
         self._restarted = False
         self.epoch = epoch
         self.state: RouterState | None = None
+        self.acting = False
         self.traces: deque[DecisionTrace] = deque(maxlen=TRACES_KEPT)
 
     async def rebuild(self) -> bool:
@@ -117,6 +78,9 @@ class Leader:
             self.state = None
             return False
         live = await dispatch.load_live(self._deps)
+        if live.cursor is None:
+            # The first router ever: what was said before it began stands in the rows alone.
+            await dispatch.write(self._deps, self.epoch, [], cursor=head)
         self._stored = self._cursor = head if live.cursor is None else live.cursor
         self.state = RouterState.from_rows(loaded.config, live.rows)
         self._due = [_due_key(timer) for timer in self.state.timers.values()]
@@ -137,6 +101,12 @@ class Leader:
             heapq.heappop(self._due)
         return None
 
+    def reached(self, seq: int, now: datetime) -> bool:
+        """Tell whether all is written that the log up to `seq` and timers up to `now` ask for."""
+        due = self.next_due()
+        late = due is not None and due <= now
+        return not (self.acting or self._fresh or late) and self._cursor >= seq
+
     async def round(self, orders: Sequence[Order]) -> bool:
         """Act on everything there is now; tell whether there was anything.
 
@@ -144,10 +114,17 @@ class Leader:
             Conflict: `lease_lost`.
             StoreUnavailable: nothing more was written; call `rebuild` before the next round.
         """
+        self.acting = True
+        try:
+            return await self._round(orders)
+        finally:
+            self.acting = False
+
+    async def _round(self, orders: Sequence[Order]) -> bool:
         left = deque(Input(order=order, command=order.command) for order in orders)
         if self.state is None and not await self.rebuild():
             for one in left:
-                _order(one).fail(Conflict("not_configured"))
+                one.waiting.fail(Conflict("not_configured"))
             return False
         try:
             acted = await self._act_on_log(orders)
@@ -159,7 +136,7 @@ class Leader:
         except BaseException as error:
             self.state = None
             if not isinstance(error, Conflict) or error.code == "lease_lost":
-                _fail(left, error)
+                fail_all(left, error)
                 raise
             # A row was not as believed: whoever is left is served from the rows.
             await self.rebuild()
@@ -297,7 +274,7 @@ class Leader:
                 item_id = getattr(one.order.command, "item_id", None)
                 one.order.answer(Outcome(OutcomeCode.STALE, item_id))
             elif one.order is not None:
-                _fail([one], error)
+                fail_all([one], error)
 
     def _after(self, result: StepResult) -> None:
         """Mirror new timers, keep traces, and pass on what is to be done outside."""
@@ -309,7 +286,9 @@ class Leader:
 
     async def _refuse(self, one: Input, error: Exception) -> None:
         """Pass over an input that cannot be decided; the state it half changed is made anew."""
-        log.error("router.step_failed", input=one.key(), error=type(error).__name__, exc_info=error)
+        where = [f"{frame.name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+        # No traceback with values: an arrival's facts hold what the customer wrote.
+        log.error("router.step_failed", input=one.key(), error=type(error).__name__, where=where)
         self._failures[one.key()] = self._failures.get(one.key(), 0) + 1
         if one.order is not None:
             one.order.fail(error if isinstance(error, HubError) else HubError("router_failed"))
@@ -354,16 +333,3 @@ def _due_key(timer: Timer) -> DueKey:
 
 def _timer(state: RouterState, kind: str, subject: str) -> Timer | None:
     return state.timers.get((TimerKind(kind), subject))
-
-
-def _order(one: Input) -> Order:
-    assert one.order is not None
-    return one.order
-
-
-def _fail(inputs: Iterable[Input], error: BaseException) -> None:
-    """Tell whoever waits in this process; orders of rows are taken up again by the next leader."""
-    lost = isinstance(error, Conflict) or not isinstance(error, Exception)
-    for one in inputs:
-        if one.order is not None:
-            one.order.fail(NotLeading() if lost else error)  # type: ignore[arg-type]

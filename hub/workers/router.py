@@ -21,7 +21,8 @@ from hub.services import dispatch
 from hub.services.deps import Deps
 from hub.store.follower import Follower
 from hub.store.lease import LEASE_S, LeaseView, StaleWatch
-from hub.workers.leading import Leader, NotLeading, Order
+from hub.workers.leading import Leader
+from hub.workers.router_inputs import NotLeading, Order
 from hub.workers.router_log import RELEVANT
 from hub.workers.supervisor import first_of, pause
 

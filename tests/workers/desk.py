@@ -1,7 +1,7 @@
 """A desk for tests: people, a queue, a follower and a router over the services' `World`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,11 +11,13 @@ from hub.model.clock import to_micros
 from hub.model.ids import AgentId, QueueId, new_id
 from hub.model.router_commands import Presence, PresenceMove
 from hub.model.visibility import Role, Viewer
+from hub.routing.state import RouterState
 from hub.store.follower import Follower
 from hub.store.queries.rows import dump, insert_row
 from hub.store.statement import stmt
 from hub.store.tables import Agent, Membership, OrgUnit, Queue
 from hub.store.tx import Tx
+from hub.workers.leading import Leader
 from hub.workers.router import Router
 from tests.services.conftest import World
 
@@ -44,10 +46,12 @@ async def rows(world: World, sql: str, **params: Any) -> list[tuple[Any, ...]]:
 class Desk:
     """Agents by name, one queue, and a running router."""
 
-    def __init__(self, world: World, router: Router, follower: Follower) -> None:
+    def __init__(self, world: World, follower: Follower) -> None:
         self.world = world
-        self.router = router
         self.follower = follower
+        self.router = Router(world.deps, follower)
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self.agents: dict[str, AgentId] = {}
         self.queues: dict[str, QueueId] = {}
         self.unit_id = ""
@@ -75,6 +79,38 @@ class Desk:
                     )
 
         await self.world.deps.db.run(unit)
+
+    async def start(self) -> None:
+        """Run a router of a new process."""
+        self.router = Router(self.world.deps, self.follower)
+        self.world.deps.router = self.router
+        self._stop = asyncio.Event()
+        self._task = asyncio.create_task(self.router.run(self._stop))
+
+        async def leads() -> bool:
+            return self.router.leading and self.router.state is not None
+
+        await until(leads)
+
+    async def stop(self) -> None:
+        """End the router as a process that ends does."""
+        self._stop.set()
+        self.router.poke()
+        if self._task is not None:
+            await self._task
+            self._task = None
+
+    @property
+    def leader(self) -> Leader:
+        """The running leader."""
+        assert self.router._leader is not None
+        return self.router._leader
+
+    @property
+    def state(self) -> RouterState:
+        """What the router believes."""
+        assert self.router.state is not None
+        return self.router.state
 
     async def execute(self, sql: str, **params: Any) -> None:
         """Run one statement."""
@@ -145,12 +181,9 @@ class Desk:
         async def done() -> bool:
             self.router.poke()
             leader = self.router._leader
-            if leader is None or leader.state is None or leader._fresh:
-                return False
             top = (await rows(self.world, "SELECT COALESCE(MAX(seq), 0) FROM event"))[0][0]
-            due = leader.next_due()
-            late = due is not None and due <= self.world.clock.now()
-            return leader._cursor >= top and not late and not self.router._queue
+            ready = leader is not None and leader.state is not None and not self.router._queue
+            return ready and leader.reached(top, self.world.clock.now())
 
         await until(done)
 
@@ -159,27 +192,25 @@ class Desk:
         self.world.clock.advance(seconds=seconds)
         await self.settled()
 
+    async def beat(self, seconds: float, *names: str) -> None:
+        """Move the clock while these agents' sockets answer."""
+        while seconds > 0:
+            await self.advance(min(10, seconds))
+            seconds -= 10
+            for name in names:
+                await self.router.submit(Presence(self.agents[name], PresenceMove.HEARTBEAT))
+
 
 @asynccontextmanager
-async def open_desk(world: World, agents: dict[str, int], *queues: str):
+async def open_desk(world: World, agents: dict[str, int], *queues: str) -> AsyncIterator[Desk]:
     """Seed a desk and run its router."""
     follower = Follower(world.deps.db, wake=world.deps.wake, clock=world.clock, poll_s=0.05)
     await follower.start()
-    router = Router(world.deps, follower)
-    world.deps.router = router
-    desk = Desk(world, router, follower)
+    desk = Desk(world, follower)
     await desk.seed(agents, queues or ("front",))
-    stop = asyncio.Event()
-    task = asyncio.create_task(router.run(stop))
+    await desk.start()
     try:
-
-        async def leads() -> bool:
-            return router.leading
-
-        await until(leads)
         yield desk
     finally:
-        stop.set()
-        router.poke()
-        await task
+        await desk.stop()
         await follower.close()
