@@ -1,8 +1,8 @@
 """The one automatic answer: "we have received your message", or "we are closed at the moment".
 
 Off by default, per queue; at most one per conversation and day (in the organisation's zone). Never
-to automatic mail, blocked senders, spam, or who opted out. It is no answer: the conversation stays
-open and its clock runs on.
+to automatic mail, senders not confirmed or blocked, spam, or who opted out. It is no answer: the
+conversation stays open and its clock runs on.
 """
 
 from datetime import datetime
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from hub.model.address import Assurance
 from hub.model.case import display_number
 from hub.model.clock import to_micros
 from hub.model.content import Content
@@ -41,6 +42,8 @@ def acknowledge(
     last = outcomes.last_inbound(tx, conversation_id)
     if last is None or last["auto_reply"] or outcomes.wants_nothing(tx, last["identity_id"]):
         return None
+    if last["assurance"] == Assurance.CLAIMED.value:
+        return None  # a forged sender must not make us write to its victim
     midnight = now.astimezone(ZoneInfo(deps.organisation.zone)).replace(
         hour=0, minute=0, second=0, microsecond=0
     )

@@ -93,6 +93,7 @@ def _part(  # noqa: PLR0913 - assembled from everything read above
         references=tuple(str(r) for r in load_list(way.get("refs"))),
         sender_name=str(made.get("sender_name", "")),
         attempt=row["attempt"],
+        automatic=bool(made.get("automatic")),
     )
 
 

@@ -259,6 +259,7 @@ def _queue(tx: Tx, written: Written, reply: Reply, way: Way, parts: list[ShapedP
             "content": part.content.model_dump(mode="json", exclude_defaults=True),
             "media": [file.ref for file in part.media],
             "sender_name": written.author.name,
+            "automatic": written.author.kind == "system",
             "cc": [list(address) for address in reply.cc],
         }
         insert_row(
