@@ -105,6 +105,7 @@ class VisitorFacts(_Part):
     level: str = Field(default="", max_length=20)
     language: str = Field(default="", max_length=20)
     page: str = Field(default="", max_length=1_000)
+    topic: str = Field(default="", max_length=300)
 
 
 class UploadedFile(_Part):

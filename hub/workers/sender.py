@@ -92,8 +92,13 @@ class Sender:
             if row is not None:
                 task = asyncio.create_task(self._attempt(live, row))
                 self._running.add(task)
-                task.add_done_callback(self._running.discard)
+                task.add_done_callback(self._ended)
         return bool(due)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Look again at once: the next answer of the same talk waited for this one."""
+        self._running.discard(task)
+        self._woken.set()
 
     async def _idle(self, stop: asyncio.Event) -> None:
         """Wait for a wake-up, the next retry, or a second."""

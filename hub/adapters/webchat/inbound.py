@@ -96,11 +96,16 @@ def _said(frame: SaidFrame, sender: Address, received_at: datetime) -> InboundMe
         assurance=Assurance.VERIFIED if visitor.signed else Assurance.NETWORK,
         sender_name=clean_text(visitor.name),
         media=tuple(_media(file) for file in frame.attachments),
-        display={"page": clean_text(visitor.page)} if visitor.page else {},
+        display=_display(visitor),
         language=clean_text(visitor.language),
         claims=_claims(visitor, sender.scope),
         level=clean_text(visitor.level) if visitor.signed else "",
     )
+
+
+def _display(visitor: VisitorFacts) -> dict[str, str]:
+    shown = {"page": clean_text(visitor.page), "topic": clean_text(visitor.topic)}
+    return {name: text for name, text in shown.items() if text}
 
 
 def _when(said: datetime | None, received_at: datetime) -> datetime:
