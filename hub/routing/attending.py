@@ -49,7 +49,8 @@ def attend(step: Step, command: Presence) -> Outcome:
         done = suspect(step, before)
     else:
         done = lose(step, before)
-    _after_change(step, before)
+    if done:
+        _after_change(step, before)
     return Outcome(OutcomeCode.OK if done else OutcomeCode.NO_CHANGE)
 
 

@@ -1,7 +1,7 @@
 """Invariants I1 to I20 of routing.md as checks over a world, its rows and the last result."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from hub.model.work import (
     OfferMode,
     OfferState,
     Timer,
+    TimerKind,
     WorkClass,
     WorkItem,
 )  # fmt: skip
@@ -157,8 +158,10 @@ def _conservation(state: RouterState, tables: Tables) -> None:
         assert sum(places.values()) == 1, f"I4 {item.state} {places}"
         assert (item.state in HELD_STATES) == places["assignment"], "I4"
         assert (item.state is ItemState.OFFERED) == places["offer"], "I4"
-        if places["timer"] or places["held"]:
-            assert any(subject == item.id for _, subject in state.timers), "I5"
+        waits = {"timer": (TimerKind.OPENING, TimerKind.GRACE), "held": (TimerKind.OWNER_WAIT,)}
+        for place, kinds in waits.items():
+            if places[place]:
+                assert any((kind, item.id) in state.timers for kind in kinds), "I5"
         for offer in offers:
             assert any(subject == offer.id for _, subject in state.timers), "I5"
 
@@ -205,15 +208,18 @@ def could_take(state: RouterState, item: WorkItem, agent_id: AgentId, now: datet
     )
 
 
-def check_result(before: dict[ItemId, WorkItem], world: World, result: StepResult) -> None:
-    """Check what one step did against the items as they were."""
+def check_result(
+    before: dict[ItemId, WorkItem], asked: set[str], world: World, result: StepResult
+) -> None:
+    """Check what one step did against the items and offers as they were."""
+    over = {i.handler_agent_id for i in before.values() if i.overcommitted}
+    still = {i.handler_agent_id for i in world.state.items.values() if i.overcommitted}
     for offer in result.offers:
-        if offer.created_at == world.now and offer.state in (
-            OfferState.OFFERED,
-            OfferState.ACCEPTED,
-        ):
-            presence = world.state.presence_of(offer.agent_id)
-            assert presence.offerable or offer.state is OfferState.ACCEPTED, "I16"
+        if offer.id in asked or offer.state not in (OfferState.OFFERED, OfferState.ACCEPTED):
+            continue
+        assert world.state.presence_of(offer.agent_id).offerable, "I16"
+        assert offer.agent_id not in over & still, "I3"
+        _not_excluded(before, offer, world)
     for owner in result.owners:
         assert owner.reason in OWNER_REASONS, "I11"
     owned = {owner.case_id for owner in result.owners}
@@ -228,6 +234,9 @@ def check_result(before: dict[ItemId, WorkItem], world: World, result: StepResul
         assert new.version >= old.version, "I12"
 
 
-def forget_seen(presence: AgentPresence) -> AgentPresence:
-    """Return the presence without the last heartbeat."""
-    return replace(presence, last_seen_at=None)
+def _not_excluded(before: dict[ItemId, WorkItem], offer: Offer, world: World) -> None:
+    old = before.get(offer.item_id)
+    barrier = barrier_of(old, offer.agent_id) if old is not None else None
+    if barrier is None or offer.mode is OfferMode.DIRECT:
+        return
+    assert world.now >= barrier.half, "I15"

@@ -26,6 +26,7 @@ from hub.model.router_commands import (
 from hub.model.staff import Agent, AgentKind, Duty, Membership, Queue, QueueMode, Readiness
 from hub.model.work import ItemState, OfferMode, OfferState, Pause, TimerKind, WorkClass
 from hub.routing.calendar import Calendar
+from hub.routing.eligibility import opening_of
 from tests.routing.world import BACK, FRONT, START, World, rules_tree, small_world
 
 ANN, BOB, EVE, ZOE = (AgentId(name) for name in ("ann", "bob", "eve", "zoe"))
@@ -195,6 +196,10 @@ def test_customer_reply_may_overcommit_and_stops_offers() -> None:
     assert all(world.item(m).handler_agent_id == ANN for m in more)
     world.do(CustomerWrote(chats[0]))
     assert world.item(chats[0]).overcommitted
+    # A call would interrupt text and so fit, but nothing is offered while something is too much.
+    call = world.arrive(WorkClass.VOICE)
+    assert world.item(call).state is ItemState.QUEUED
+    world.do(Cancel(call, "test"))
     for item_id in more[:1]:
         world.do(Complete(item_id, "solved", ANN))
     assert not world.item(chats[0]).overcommitted
@@ -393,3 +398,33 @@ def test_progressive_offers_add_one_agent_at_a_time() -> None:
     assert len(world.state.live_offers(item_id)) == 2
     world.advance(10)
     assert len(world.state.live_offers(item_id)) == 3
+
+
+def test_eligibility_only_grows_unless_a_step_narrows() -> None:
+    steps = [
+        {"at": 0, "tiers": [1]},
+        {"at": 60, "tiers": [2]},
+        {"at": 120, "tiers": [3], "narrow": True},
+    ]
+    world = small_world(tree=rules_tree(steps))
+    world.sign_in("ann", "bob", "eve", "zoe")
+    for agent in ("ann", "bob", "eve", "zoe"):
+        for _ in range(3):
+            waiting = world.arrive()
+            world.do(Assign(waiting, AgentId(agent), by=ZOE))
+    item_id = world.arrive()
+    seen = []
+    for _ in range(3):
+        seen.append(set(opening_of(world.item(item_id)).tiers))
+        world.beat(60, "ann", "bob", "eve", "zoe")
+    assert seen == [{1}, {1, 2}, {3}]
+
+
+def test_delayed_member_is_asked_when_the_item_is_old_enough() -> None:
+    world = World([Agent(ANN)], [Membership(ANN, FRONT, delay_s=45)])
+    world.sign_in("ann")
+    item_id = world.arrive()
+    world.beat(44, "ann")
+    assert world.item(item_id).state is ItemState.QUEUED
+    world.beat(2, "ann")
+    assert world.offer(item_id).agent_id == ANN
