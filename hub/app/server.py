@@ -7,12 +7,15 @@ closes.
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from aiohttp import web
 
+from hub.api.http import Routes
 from hub.api.keys import SOCKETS
 from hub.app.build import House, opened, prepare_database
 from hub.app.first_start import administrator_link, furnish
@@ -41,13 +44,34 @@ class Mode:
     work: bool = True
 
 
+class Companion(Protocol):
+    """What lives in the process beside the hub (the demo's world) and ends with it."""
+
+    rooms: tuple[Routes, ...]
+
+    async def prepare(self, house: House) -> None:
+        """Fill an empty database; nothing else has yet."""
+
+    def begin(self) -> None:
+        """Begin to act; HTTP is served."""
+
+    async def close(self) -> None:
+        """Stop; the store is still open."""
+
+
 async def serve(
-    settings: Settings, say: Say, *, mode: Mode | None = None, stop: asyncio.Event | None = None
+    settings: Settings,
+    say: Say,
+    *,
+    mode: Mode | None = None,
+    stop: asyncio.Event | None = None,
+    companion: Companion | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT, or until `stop` is set.
 
     Args:
         say: tells a person what matters at the start.
+        companion: acts beside the hub from before the first loop to the end.
 
     Raises:
         HubError: it could not start, or a loop died five times in a minute.
@@ -55,7 +79,7 @@ async def serve(
     mode = mode or Mode()
     stop = stop or asyncio.Event()
     await asyncio.to_thread(prepare_database, settings)
-    async with opened(settings) as house:
+    async with opened(settings) as house, accompanied(house, companion):
         await furnish(house)
         await house.watch.load()
         supervisor = Supervisor(stop, lambda name: metrics.LOOP_RESTARTS.labels(name).inc())
@@ -63,7 +87,7 @@ async def serve(
         start_loops(house, supervisor, work=mode.work)
         try:
             if mode.http:
-                await _serve_http(house, say, stop)
+                await _serve_http(house, say, stop, companion)
             else:
                 house.health.state = "running"
                 say("worker: running")
@@ -77,9 +101,24 @@ async def serve(
     log.info("process.ended")
 
 
-async def _serve_http(house: House, say: Say, stop: asyncio.Event) -> None:
+@asynccontextmanager
+async def accompanied(house: House, companion: Companion | None) -> AsyncIterator[None]:
+    """Prepare a companion and close it in the end."""
+    if companion is None:
+        yield
+        return
+    try:
+        await companion.prepare(house)
+        yield
+    finally:
+        await companion.close()
+
+
+async def _serve_http(
+    house: House, say: Say, stop: asyncio.Event, companion: Companion | None
+) -> None:
     settings = house.settings
-    app = make_app(house)
+    app = make_app(house, companion.rooms if companion is not None else ())
     app.on_shutdown.append(close_sockets)
     runner = web.AppRunner(
         app, handle_signals=False, access_log=None, shutdown_timeout=settings.shutdown_s
@@ -92,6 +131,8 @@ async def _serve_http(house: House, say: Say, stop: asyncio.Event) -> None:
         link = await administrator_link(house)
         if link is not None:
             say(f"hub: set the administrator's password (works once): {link}")
+        if companion is not None:
+            companion.begin()
         await stop.wait()
         house.health.state = "draining"
     finally:

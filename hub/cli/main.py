@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.terminal import fail, load, run_loop, say
-from hub.model.errors import HubError
+from hub.cli.terminal import fail, load, run_loop, say, sentence
+from hub.model.errors import HubError, SettingsInvalid
 
 app = typer.Typer(
     name="hub", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -25,15 +25,39 @@ def serve(
     port: PortOption = None,
     data_dir: DataOption = None,
     loops: Annotated[bool, typer.Option(help="Run the working loops here too.")] = True,
+    demo: Annotated[bool, typer.Option("--demo", help="A living inbox, made up.")] = False,
 ) -> None:
     """Serve HTTP and run the loops until SIGTERM."""
     from hub.app.logs import set_up_logging
     from hub.app.server import Mode
     from hub.app.server import serve as run
 
+    if demo:
+        serve_demo(host, port, data_dir)
+        return
     settings = load(host=host, port=port, data_dir=data_dir)
     set_up_logging(settings.log_level, settings.log_format)
     run_loop(run(settings, say, mode=Mode(work=loops)))
+
+
+def serve_demo(host: str | None, port: int | None, data_dir: Path | None) -> None:
+    """Serve the demo from its own data folder, with everything around the hub simulated."""
+    from hub.app.demo import DATA_DIR, Demo
+    from hub.app.logs import set_up_logging
+    from hub.app.server import serve as run
+
+    settings = load(host=host, port=port, data_dir=data_dir)
+    if settings.data_dir == Path("data"):  # nobody named another: the demo has its own
+        settings = load(host=host, port=port, data_dir=DATA_DIR)
+    set_up_logging(settings.log_level, settings.log_format)
+
+    async def all_of_it() -> None:
+        await run(settings, say, companion=Demo(settings))
+
+    try:
+        run_loop(all_of_it())
+    except SettingsInvalid as error:
+        fail(sentence(error))
 
 
 @app.command()

@@ -71,7 +71,10 @@ def past_moments(now: datetime, *, talks: int, seed: int) -> list[Moment]:
         (person, dice.uniform(CLOSED_DAYS, DAYS)) for person in PEOPLE
     ]
     strangers = range(max(0, talks - len(people)))
-    people += [(_stranger(dice, number), dice.uniform(0.4, DAYS)) for number in strangers]
+    people += [
+        (stranger(dice, number, dice.choice(_WAYS)), dice.uniform(0.4, DAYS))
+        for number in strangers
+    ]
     for number, (person, days_ago) in enumerate(people):
         way = dice.choice(person.ways)
         said = dice.choice(fitting(way, person.language))
@@ -121,7 +124,8 @@ def _within_hours(at: datetime) -> datetime:
     return at - timedelta(hours=9) if at.hour >= 15 else at
 
 
-def _stranger(dice: random.Random, number: int) -> Person:
+def stranger(dice: random.Random, number: int, way: str) -> Person:
+    """Make somebody up who writes on one channel kind (not Slack); the same number, the same."""
     chinese = dice.random() < 0.6
     if chinese:
         name = dice.choice(_FAMILY) + dice.choice(_GIVEN)
@@ -129,7 +133,6 @@ def _stranger(dice: random.Random, number: int) -> Person:
         name = f"{dice.choice(_FIRST)} {dice.choice(_LAST)}"
     language = "zh-CN" if chinese else "en"
     level = dice.choice(("basic", "basic", "basic", "silver", "gold"))
-    way = dice.choice(_WAYS)
     if way == "email":
         return Person(name, language, level, email=f"customer{number:03d}@mail.example")
     if way == "twilio_sms":

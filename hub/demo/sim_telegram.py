@@ -39,6 +39,8 @@ class TelegramSim:
         retry_delays_s: pauses between webhook attempts, the last one repeated.
         webhook_timeout_s: how long the hub may take to answer a webhook.
         repeat_every: every n-th update is delivered twice; 0: none.
+        first_message: number of the first message in each chat; a simulator that comes back
+            must not give numbers away a second time.
         contract: the Bot API's machine-readable description; what calls do against it is
             collected in `problems`. A file that is not there is not checked against.
 
@@ -57,11 +59,12 @@ class TelegramSim:
         retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
         webhook_timeout_s: float = 30.0,
         repeat_every: int = 0,
+        first_message: int = 1,
         contract: Path | None = None,
     ) -> None:
         self.token = token
         self.log = OperationLog()
-        self.state = SimState(int(token.partition(":")[0]), username)
+        self.state = SimState(int(token.partition(":")[0]), username, first_message)
         self.on_sent: OnSent | None = None
         self.problems: list[str] = []
         self.feed = UpdateFeed(

@@ -110,7 +110,7 @@ class Fault:
 class SimState:
     """The simulated Telegram's memory."""
 
-    def __init__(self, bot_id: int, username: str) -> None:
+    def __init__(self, bot_id: int, username: str, first_message: int = 1) -> None:
         self.bot = {
             "id": bot_id,
             "is_bot": True,
@@ -126,6 +126,7 @@ class SimState:
         self.pressed: set[str] = set()
         self.answered: set[str] = set()
         self.actions: list[tuple[int, str]] = []
+        self._first_message = first_message
         self._message_ids: dict[int, itertools.count[int]] = {}
         self._serial = itertools.count(1)
 
@@ -141,7 +142,7 @@ class SimState:
         self, user_id: int, sender: Mapping[str, Any], **content: Any
     ) -> dict[str, Any]:
         """Make a Message in the private chat of one customer and remember it."""
-        numbers = self._message_ids.setdefault(user_id, itertools.count(1))
+        numbers = self._message_ids.setdefault(user_id, itertools.count(self._first_message))
         message = {
             "message_id": next(numbers),
             "from": dict(sender),
