@@ -76,6 +76,7 @@ class Route:
     creates: bool
     if_match: bool
     produces: str | None
+    consumes: str | None
     arguments: tuple[Argument, ...]
     answer: TypeAdapter[Any] | None
 
@@ -168,6 +169,7 @@ class Routes:
         creates: bool = False,
         if_match: bool = False,
         produces: str | None = None,
+        consumes: str | None = None,
     ) -> Callable[[H], H]:
         """Register a handler.
 
@@ -177,6 +179,7 @@ class Routes:
             creates: the body has `client_id`; repeats give the stored answer.
             if_match: the handler calls `ctx.if_match()`.
             produces: content type of a handler that returns a response itself.
+            consumes: content type of a body the handler reads itself.
         """
 
         def register(handler: H) -> H:
@@ -185,7 +188,7 @@ class Routes:
                 Route(
                     method=method, path=path, handler=handler, status=status, summary=summary,
                     tag=self.tag, public=public, allow=allow, creates=creates, if_match=if_match,
-                    produces=produces, arguments=arguments, answer=answer,
+                    produces=produces, consumes=consumes, arguments=arguments, answer=answer,
                 )
             )  # fmt: skip
             return handler

@@ -89,6 +89,12 @@ def _operation(number: int, route: Route, schemas: dict[tuple[str, str], Any]) -
             "required": True,
             "content": {"application/json": {"schema": schema(body)}},
         }
+    elif route.consumes is not None:
+        binary = {"type": "string", "contentMediaType": route.consumes}
+        operation["requestBody"] = {
+            "required": True,
+            "content": {route.consumes: {"schema": binary}},
+        }
     return operation
 
 

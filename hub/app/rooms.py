@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from hub.api import channels, configuration, desk, link_page, people, queues, rules, session
+from hub.api import (
+    attachments,
+    channels,
+    configuration,
+    desk,
+    link_page,
+    people,
+    queues,
+    rules,
+    session,
+    widget,
+)
 from hub.api.application import Parts, Setup, make_application
 from hub.api.http import Routes
 from hub.app.build import House
@@ -17,11 +28,14 @@ ROOMS: tuple[Routes, ...] = (
     desk.ROUTES,
     channels.ROUTES,
     rules.ROUTES,
+    attachments.ROUTES,
     configuration.ROUTES,
 )
 SETUPS: tuple[Setup, ...] = (
     # one line per module that adds pages, files or WebSockets by itself
     link_page.add_pages,
+    widget.add_widget,
+    attachments.add_media,
 )
 
 
