@@ -5,6 +5,7 @@ its cursor is stored in the same unit, and only then the source is told (`ack`).
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
@@ -16,11 +17,14 @@ from hub.model.channel import Pulled, Pulls
 from hub.model.errors import HubError, PayloadInvalid, SendError, SignatureRejected
 from hub.services import channels as channel_rows
 from hub.services.deps import Deps
+from hub.services.receive import log_refused
 from hub.workers.supervisor import first_of, pause
 
 log = structlog.get_logger(__name__)
 
 RESTART_S = (0.5, 60.0)
+POISON_AFTER = 3
+"""So often a thing that cannot be stored is tried before it is kept in the log and passed over."""
 
 Held = Callable[[str], Awaitable[bool]]
 """Tells whether this process holds a lease; asked before every (re)start of a fetch."""
@@ -35,6 +39,7 @@ class Puller:
         self._ingress = ingress
         self._held = held
         self._tasks: dict[str, tuple[Live, asyncio.Event, asyncio.Task[None]]] = {}
+        self._strikes: dict[str, tuple[bytes, int]] = {}
         self._changed = asyncio.Event()
         channels.on_change(self._changed.set)
 
@@ -109,8 +114,24 @@ class Puller:
         except (PayloadInvalid, SignatureRejected) as error:
             log.warning("pull.unreadable", channel_id=live.info.id, code=error.code)
             await channel_rows.move_cursor(self._deps, live.info.id, pulled.cursor)
+        except (HubError, OSError):
+            raise  # store and spool are away: the same again later
+        except Exception as error:
+            if not self._is_poison(live.info.id, pulled):
+                raise
+            log.error("pull.poison", channel_id=live.info.id, error=type(error).__name__)
+            await log_refused(self._deps, live.info.id, pulled.request, "cannot_store")
+            await channel_rows.move_cursor(self._deps, live.info.id, pulled.cursor)
         if pulled.ack is not None:
             await pulled.ack()
+
+    def _is_poison(self, channel_id: str, pulled: Pulled) -> bool:
+        """Count the failures of one thing; others behind it must not wait for ever."""
+        mark = hashlib.sha256(pulled.request.body).digest()
+        last, strikes = self._strikes.get(channel_id, (b"", 0))
+        strikes = strikes + 1 if last == mark else 1
+        self._strikes[channel_id] = (mark, strikes)
+        return strikes >= POISON_AFTER
 
 
 async def _closable(
