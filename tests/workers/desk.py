@@ -100,6 +100,14 @@ class Desk:
             await self._task
             self._task = None
 
+    async def kill(self, after: int = 0) -> None:
+        """Cut the router off after so many turns of the loop; what it began is left as it is."""
+        for _ in range(after):
+            await asyncio.sleep(0)
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
     @property
     def leader(self) -> Leader:
         """The running leader."""
