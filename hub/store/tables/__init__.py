@@ -59,10 +59,10 @@ from hub.store.tables.work import (
 __all__ = [
     "Agent", "AgentLoad", "AgentSession", "AgentSkill", "AgentState", "ApiToken", "Assignment",
     "Attachment", "Audit", "Calendar", "CannedReply", "Case", "Channel", "ChannelCursor",
-    "ClientRequest", "Conversation", "ConversationChannel", "ConversationTag", "Counter", "Customer",
-    "CustomerLink", "CustomerMerge", "Delivery", "DeliveryAttempt", "Draft", "Event", "Identity",
-    "IntakeCount", "IntakeLog", "Lease", "MediaToken", "Membership", "Mention", "Message",
-    "MessageRevision", "Offer", "OneTimeLink", "OrgUnit", "Organisation", "Queue", "ReadMark",
-    "RouterCommand", "RuleSet", "SearchDoc", "Setting", "Skill", "Tag", "Timer", "WidgetSession",
-    "WorkItem", "table",
+    "ClientRequest", "Conversation", "ConversationChannel", "ConversationTag", "Counter",
+    "Customer", "CustomerLink", "CustomerMerge", "Delivery", "DeliveryAttempt", "Draft", "Event",
+    "Identity", "IntakeCount", "IntakeLog", "Lease", "MediaToken", "Membership", "Mention",
+    "Message", "MessageRevision", "Offer", "OneTimeLink", "OrgUnit", "Organisation", "Queue",
+    "ReadMark", "RouterCommand", "RuleSet", "SearchDoc", "Setting", "Skill", "Tag", "Timer",
+    "WidgetSession", "WorkItem", "table",
 ]  # fmt: skip

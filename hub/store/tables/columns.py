@@ -76,5 +76,4 @@ def blob(**more: Any) -> Any:
 
 def table(model: type[SQLModel]) -> Table:
     """Return the Core table of a SQLModel class, for statements."""
-    found = model.metadata.tables[str(model.__tablename__)]
-    return found
+    return model.metadata.tables[str(model.__tablename__)]
