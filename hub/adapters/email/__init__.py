@@ -28,5 +28,5 @@ MANIFEST = Manifest(
     build=_build,
     deadline_s=20.0,
     # Mails come by IMAP or our listener, which have limits of their own; no webhook carries one.
-    max_body_bytes=1_000,
+    max_body_bytes=64_000,
 )

@@ -1,6 +1,7 @@
 """A TCP proxy on loopback that cuts connections where a test wants it."""
 
 import asyncio
+import ssl
 from typing import Self
 
 
@@ -10,19 +11,28 @@ class CuttingProxy:
     Args:
         cut_after: bytes from the server after which each connection dies.
         cut_at: a connection dies when the server says this.
+        tls: what it shows to clients; the way to the server is plain.
     """
 
-    def __init__(self, target: int, *, cut_after: int = 0, cut_at: bytes = b"") -> None:
+    def __init__(
+        self,
+        target: int,
+        *,
+        cut_after: int = 0,
+        cut_at: bytes = b"",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._target = target
         self._cut_after = cut_after
         self._cut_at = cut_at
+        self._tls = tls
         self.cuts = 0
         self.passed = bytearray()
         self.port = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
