@@ -133,7 +133,7 @@ def _branches(viewer: Viewer, sight: Sight, request: ListRequest) -> list[Branch
         case ListView.UNASSIGNED:
             return _spread(sight, ("open",), f"{UNASSIGNED} {NOT_SPAM}")
         case ListView.SPAM:
-            return _spread(sight, (*LIVE, "resolved"), SPAM)
+            return _spread(sight, (*LIVE, "resolved", "closed"), SPAM)
         case ListView.RESOLVED:
             return [*_spread(sight, ("resolved", "closed"), NOT_SPAM)]
         case _:

@@ -41,7 +41,9 @@ class _Compiled:
         self._compiler = compiler
         self.text: str = compiler.string
         # By their names in the text: lists written into the statement itself have no key of ours.
-        self.lists = tuple(name for bind, name in compiler.bind_names.items() if bind.expanding)
+        # A list named twice is one list.
+        found = (name for bind, name in compiler.bind_names.items() if bind.expanding)
+        self.lists = tuple(dict.fromkeys(found))
         self.defaults: dict[str, Any] = {
             key: value for key, value in compiler.params.items() if value is not None
         }

@@ -199,9 +199,10 @@ SPAM = stmt(
     .values(spam=bindparam("new_spam"), version=_c.c.version + 1),
     name="conversation.spam",
 )
-MERGED_INTO = stmt(
-    select(_c.c.id).where(_c.c.merged_into == bindparam("id")), name="conversation.merged_into"
-)
+# Also what was merged into those: a pointer names the root of its time.
+_under = select(_c.c.id).where(_c.c.merged_into == bindparam("id")).cte("under", recursive=True)
+_under = _under.union(select(_c.c.id).join(_under, _c.c.merged_into == _under.c.id))
+MERGED_INTO = stmt(select(_under.c.id), name="conversation.merged_into")
 EXPIRED_WINDOWS = stmt(
     select(_c.c.id)
     .where(_c.c.state == ConversationState.RESOLVED.value, _c.c.resolved_at < bindparam("before"))

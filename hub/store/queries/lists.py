@@ -64,7 +64,7 @@ class Key:
 
 
 UNASSIGNED = "AND c.handler_agent_id IS NULL"
-NOT_SPAM = "AND NOT c.spam"
+NOT_SPAM = "AND NOT c.spam AND c.merged_into IS NULL"
 SPAM = "AND c.spam"
 
 
