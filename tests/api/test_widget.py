@@ -81,9 +81,7 @@ async def test_whoever_comes_back_is_told_what_was_missed(world: World) -> None:
     await ada.leave()
     for n in range(3):
         await world.answer(own["thread"], f"answer {n}")
-    await world.until(
-        "SELECT state, COUNT(*) FROM delivery GROUP BY state", [("sent", 3)]
-    )
+    await world.until("SELECT state, COUNT(*) FROM delivery GROUP BY state", [("sent", 3)])
     await ada.connect(after=ada.cursor)
     caught = await ada.frame("caught_up")
     texts = [f["message"]["text"] for f in ada.frames if f["type"] == "message"]
