@@ -187,6 +187,9 @@ def _join_sections(parts: dict[int, tuple[bool, bytes]], hint: str | None) -> st
 
 def parse_message_ids(raw: bytes) -> tuple[str, ...]:
     """Return the ids of References or In-Reply-To without brackets: the first and the last 199."""
+    if b"=?" in raw:
+        # Python's mail writer encodes ids longer than its lines, as if they were words.
+        raw = decode_words(raw).encode("utf-8")
     ids = [match.decode("latin-1") for match in _ANGLE_ID.findall(raw[:MAX_HEADER_BYTES])]
     if not ids:
         ids = [word.decode("latin-1") for word in raw[:_MAX_ID_CHARS].split() if b"@" in word]

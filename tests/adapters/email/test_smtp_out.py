@@ -97,6 +97,20 @@ async def test_an_answer_to_what_we_sent_is_verified_and_finds_its_conversation(
     }
 
 
+async def test_an_answer_by_a_program_that_encodes_long_ids_is_understood() -> None:
+    [case] = [case for case in CASES if case.name == "answer"]
+    receipt = await build(harness.CONFIG).send(part_of(case))
+    answer = EmailMessage()
+    answer["From"] = "ada@customer.example"
+    answer["In-Reply-To"] = answer["References"] = f"<{receipt.external_id}>"
+    answer.set_content("Hi")
+    assert b"=?" in answer.as_bytes()
+    request = RawRequest("PULL", "", "", "", {}, answer.as_bytes(), utc_now())
+    [item] = build(harness.CONFIG).parse(request).items
+    assert item.thread.conversation_id == part_of(case).conversation_id
+    assert item.assurance is Assurance.VERIFIED
+
+
 async def test_an_automatic_mail_says_so_and_cannot_bounce_into_a_loop() -> None:
     [case] = [case for case in CASES if case.name == "answer"]
     accepted = harness.SERVER.script.mails
