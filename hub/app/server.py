@@ -18,6 +18,7 @@ from aiohttp import web
 from hub.api.http import Routes
 from hub.api.keys import SOCKETS
 from hub.app.build import House, opened, prepare_database
+from hub.app.control import listening
 from hub.app.first_start import administrator_link, furnish
 from hub.app.loops import start_loops
 from hub.app.rooms import make_app
@@ -79,7 +80,7 @@ async def serve(
     mode = mode or Mode()
     stop = stop or asyncio.Event()
     await asyncio.to_thread(prepare_database, settings)
-    async with opened(settings) as house, accompanied(house, companion):
+    async with opened(settings) as house, accompanied(house, companion), listening(house):
         await furnish(house)
         await house.watch.load()
         supervisor = Supervisor(stop, lambda name: metrics.LOOP_RESTARTS.labels(name).inc())

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
 
-from hub.model.errors import SettingsInvalid
+from hub.model.errors import HubError, SettingsInvalid
 from hub.settings import Settings, load_settings
 
 T = TypeVar("T")
@@ -45,3 +45,15 @@ def run_loop(work: Coroutine[Any, Any, T]) -> T:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(work)
+
+
+def carry_out(settings: Settings, command: str, **arguments: Any) -> dict[str, Any]:
+    """Have the running hub (or this process) carry out a command; ends with its error if any."""
+    from hub.app.control import ask
+
+    try:
+        return run_loop(ask(settings, command, **arguments))
+    except SettingsInvalid as error:
+        fail(sentence(error))
+    except HubError as error:
+        fail(str(error))

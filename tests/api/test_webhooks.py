@@ -18,10 +18,7 @@ async def channel_id(house) -> str:
     id_ = new_id()
     manifests = {"telegram": adapters.manifest("telegram")}
     house.channels = LiveChannels(
-        manifests,
-        HttpPool().port,
-        lambda id: b"k" * 32,
-        PUBLIC_URL,  # type: ignore[arg-type]
+        manifests, lambda config: HttpPool().port(), lambda id: b"k" * 32, PUBLIC_URL
     )
     row = ChannelRow(ChannelInfo(ChannelId(id_), "telegram", "Bot"), CONFIG, 1)
     assert house.channels.replace([row]) == {}
