@@ -8,8 +8,13 @@ from hub.api import (
     attachments,
     channels,
     configuration,
+    conversations,
     desk,
+    first,
+    inbox,
     link_page,
+    live,
+    messages,
     people,
     queues,
     rules,
@@ -19,10 +24,14 @@ from hub.api import (
 from hub.api.application import Parts, Setup, make_application
 from hub.api.http import Routes
 from hub.app.build import House
+from hub.services.live import LiveHub
 
 ROOMS: tuple[Routes, ...] = (
     # one line per module of typed routes, in the order of the documentation
     session.ROUTES,
+    inbox.ROUTES,
+    conversations.ROUTES,
+    messages.ROUTES,
     people.ROUTES,
     queues.ROUTES,
     desk.ROUTES,
@@ -36,6 +45,7 @@ SETUPS: tuple[Setup, ...] = (
     link_page.add_pages,
     widget.add_widget,
     attachments.add_media,
+    first.add_first,
 )
 
 
@@ -44,4 +54,5 @@ def make_app(
 ) -> web.Application:
     """Return the application of a process."""
     parts = Parts(house.deps, house.ingress, house.channels, house.health, house.follower)
-    return make_application(parts, (*ROOMS, *more_rooms), (*SETUPS, *more_setups))
+    feed = live.room(LiveHub(house.deps, house.follower))
+    return make_application(parts, (*ROOMS, *more_rooms), (*SETUPS, feed, *more_setups))
