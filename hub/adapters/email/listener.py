@@ -7,11 +7,13 @@ keeps it and comes again. A second delivery of a stored mail is a duplicate by i
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from typing_extensions import override
 
 from hub.adapters.email.config import ListenerConfig
 from hub.adapters.email.domains import same_mailbox
@@ -19,6 +21,7 @@ from hub.model.errors import SendError
 
 SESSION_TIMEOUT_S = 60.0
 STORE_TIMEOUT_S = 90.0
+LAST_WORD_S = 2.0
 MAX_SESSIONS = 100
 MAX_RECIPIENTS = 50
 MAX_WAITING = 20
@@ -52,6 +55,8 @@ class MailListener:
         self._server: asyncio.Server | None = None
         self._sessions: set[SMTP] = set()
         self._waiting = 0
+        self._quiet = asyncio.Event()
+        self._closing = False
 
     async def start(self) -> None:
         """Listen. Raises SendError `cannot_listen` (the port is taken, the address is not ours)."""
@@ -73,9 +78,14 @@ class MailListener:
     async def close(self) -> None:
         """Stop listening and end every session; what is not stored was not acknowledged."""
         server, self._server = self._server, None
+        self._closing = True
         if server is None:
             return
         server.close()
+        if self._waiting:
+            # Whoever waits for an answer shall hear it: 451 is friendlier than a cut line.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet.wait(), LAST_WORD_S)
         for one in list(self._sessions):
             transport = one.transport
             if transport is not None:
@@ -92,10 +102,9 @@ class MailListener:
         )
 
     def _session(self) -> SMTP:
-        self._sessions = {one for one in self._sessions if not _ended(one)}
-        kind = LMTP if self._config.protocol == "lmtp" else SMTP
+        kind = _CountedLmtp if self._config.protocol == "lmtp" else _CountedSmtp
         handler = _Handler(self, full=len(self._sessions) >= MAX_SESSIONS)
-        made: SMTP = kind(
+        made = kind(
             handler,
             data_size_limit=self._config.max_bytes,
             enable_SMTPUTF8=True,
@@ -105,6 +114,7 @@ class MailListener:
             command_call_limit={"*": 200},
             loop=asyncio.get_running_loop(),
         )
+        made.ended = self._sessions.discard
         self._sessions.add(made)
         return made
 
@@ -115,7 +125,7 @@ class MailListener:
 
     async def store(self, mail: ReceivedMail) -> bool:
         """Hand a mail on; false when it is not safe in time or too many wait already."""
-        if self._waiting >= MAX_WAITING:
+        if self._closing or self._waiting >= MAX_WAITING:
             return False
         self._waiting += 1
         try:
@@ -125,11 +135,24 @@ class MailListener:
             return False
         finally:
             self._waiting -= 1
+            if self._closing and not self._waiting:
+                self._quiet.set()
 
 
-def _ended(one: SMTP) -> bool:
-    transport = one.transport
-    return transport is not None and transport.is_closing()
+class _CountedSmtp(SMTP):
+    """A session that says when it is over."""
+
+    ended: Callable[[SMTP], None] | None = None
+
+    @override
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        if self.ended is not None:
+            self.ended(self)
+
+
+class _CountedLmtp(_CountedSmtp, LMTP):
+    """The same, speaking LMTP."""
 
 
 class _Handler:

@@ -85,9 +85,35 @@ async def test_451_when_the_mail_could_not_be_stored() -> None:
         offering = asyncio.ensure_future(it.offer(mail(1)))
         await taking
         await it.pull.stream.aclose()  # store and spool failed: the puller lets go
-        with pytest.raises(SMTPException) as caught:
+        with pytest.raises(SMTPDataError) as caught:
             await offering
-        assert not isinstance(caught.value, SMTPDataError) or caught.value.code == 451
+        assert caught.value.code == 451
+
+
+async def test_a_flood_of_connections_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.adapters.email.listener.MAX_SESSIONS", 3)
+    async with door() as it:
+        taking = asyncio.ensure_future(it.pull.next())
+        held = [await it.client() for _ in range(3)]
+        late = await it.client()
+        with pytest.raises(SMTPSenderRefused) as caught:
+            await late.mail("a@b.example")
+        assert caught.value.code == 421
+        for one in (*held, late):
+            one.close()
+        await taking_one_more(it)
+        await taking
+
+
+async def taking_one_more(it: Door) -> None:
+    """Offer until the closed connections are forgotten."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                await it.offer(mail(1))
+            except SMTPSenderRefused:
+                continue
+            return
 
 
 async def test_many_mails_at_once_are_each_answered() -> None:
