@@ -24,7 +24,6 @@ from hub.api import (
 from hub.api.application import Parts, Setup, make_application
 from hub.api.http import Routes
 from hub.app.build import House
-from hub.services.live import LiveHub
 
 ROOMS: tuple[Routes, ...] = (
     # one line per module of typed routes, in the order of the documentation
@@ -43,6 +42,7 @@ ROOMS: tuple[Routes, ...] = (
 SETUPS: tuple[Setup, ...] = (
     # one line per module that adds pages, files or WebSockets by itself
     link_page.add_pages,
+    live.add_live,
     widget.add_widget,
     attachments.add_media,
     first.add_first,
@@ -54,5 +54,4 @@ def make_app(
 ) -> web.Application:
     """Return the application of a process."""
     parts = Parts(house.deps, house.ingress, house.channels, house.health, house.follower)
-    feed = live.room(LiveHub(house.deps, house.follower))
-    return make_application(parts, (*ROOMS, *more_rooms), (*SETUPS, feed, *more_setups))
+    return make_application(parts, (*ROOMS, *more_rooms), (*SETUPS, *more_setups))
