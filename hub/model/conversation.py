@@ -42,6 +42,7 @@ class Cause(StrEnum):
     ANSWERED = "answered"  # a person or bot of ours wrote to the customer
     SNOOZED = "snoozed"
     WOKE = "woke"
+    HANDED_ON = "handed_on"  # to a queue, an agent or a tier: somebody of ours has to act
     RESOLVED = "resolved"
     REOPENED = "reopened"  # by a person of ours
     WINDOW_ENDED = "window_ended"
@@ -59,6 +60,7 @@ MOVES: Mapping[Cause, Mapping[ConversationState, ConversationState]] = MappingPr
         Cause.ANSWERED: {**dict.fromkeys(_LIVE, _S.WAITING), _S.RESOLVED: _S.RESOLVED},
         Cause.SNOOZED: dict.fromkeys(_LIVE, _S.SNOOZED),
         Cause.WOKE: {_S.SNOOZED: _S.OPEN},
+        Cause.HANDED_ON: dict.fromkeys(_LIVE, _S.OPEN),
         Cause.RESOLVED: dict.fromkeys(_LIVE, _S.RESOLVED),
         Cause.REOPENED: {_S.RESOLVED: _S.OPEN},
         Cause.WINDOW_ENDED: {_S.RESOLVED: _S.CLOSED},

@@ -36,7 +36,7 @@ FACING = frozenset({ItemKind.CONTACT, ItemKind.CALL, ItemKind.CALLBACK})
 
 # Whoever moved the talk elsewhere has already said what becomes of the conversation.
 _MOVED_AWAY = frozenset({"merged", "moved", "split", "duplicate"})
-_WAITING = frozenset({ItemState.QUEUED, ItemState.CLOSED_HOURS})
+_HANDED_ON = frozenset({EventKind.ITEM_TRANSFERRED, EventKind.ITEM_ESCALATED})
 
 
 def copy_to_desk(
@@ -137,8 +137,11 @@ def _move(  # noqa: PLR0913 - what a move depends on
     if EventKind.ITEM_SNOOZED in kinds and item.pause is Pause.SNOOZED:
         facts = {"state": "snoozed", "fields": ["state"]}
         return _to(tx, row, item, Cause.SNOOZED, at, changed, facts)
+    facts = {"state": "open", "fields": ["state"]}
+    if kinds & _HANDED_ON and state is not ConversationState.OPEN:
+        return _to(tx, row, item, Cause.HANDED_ON, at, changed, facts)
     if state is ConversationState.SNOOZED and item.pause is not Pause.SNOOZED:
-        return _to(tx, row, item, Cause.WOKE, at, changed, {"state": "open", "fields": ["state"]})
+        return _to(tx, row, item, Cause.WOKE, at, changed, facts)
     return []
 
 

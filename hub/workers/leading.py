@@ -10,6 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from time import perf_counter
 from traceback import extract_tb
 from typing import Any
 
@@ -22,10 +23,11 @@ from hub.model.work import ItemState, Timer, TimerKind
 from hub.routing.changes import DecisionTrace, Effect, StepResult
 from hub.routing.state import RouterState
 from hub.routing.step import step
-from hub.services import dispatch, router_facts, routing_config
+from hub.services import dispatch, metrics, router_facts, routing_config
 from hub.services.deps import Deps
 from hub.services.dispatch import Decision
 from hub.store.follower import Follower
+from hub.workers.router_gauges import count_offers
 from hub.workers.router_inputs import Input, Order, fail_all
 from hub.workers.router_log import Known, command_of, needs_config, orphan_decisions, wanted_items
 
@@ -218,7 +220,7 @@ class Leader:
         assert command is not None
         if self._failures.get(one.key(), 0) >= TRIES and one.order is None:
             return []
-        result = step(state, command, now)
+        result = _timed(state, command, now)
         row = one.order.command_id if one.order is not None else None
         more = orphan_decisions(state, self._orphans, now) if _is_config(command) else []
         return [Decision(result, now, command, row), *more]
@@ -242,7 +244,7 @@ class Leader:
                 *(Decision(_nothing(), now, revive=item) for item in asked.revived)]  # fmt: skip
 
     def _decide(self, command: Command, now: datetime) -> Decision:
-        return Decision(step(self._ready(), command, now), now, command)
+        return Decision(_timed(self._ready(), command, now), now, command)
 
     async def _write(self, batch: list[tuple[Input, list[Decision]]]) -> bool:
         """Write a batch in one unit, then answer; tell whether there was anything to write."""
@@ -281,6 +283,7 @@ class Leader:
         for timer in result.timers_set:
             heapq.heappush(self._due, _due_key(timer))
         self.traces.extend(result.traces)
+        count_offers(result.events)
         for effect in result.effects:
             self._on_effect(effect)
 
@@ -305,12 +308,20 @@ class Leader:
             due, kind, subject = heapq.heappop(self._due)
             timer = _timer(state, kind, subject)
             if timer is not None and timer.due_at == due:
+                metrics.TIMER_LAG.set((now - due).total_seconds())
                 yield Input(timer=TimerDue(timer.kind, timer.subject_id, timer.epoch))
 
     def _ready(self) -> RouterState:
         if self.state is None:
             raise StoreUnavailable("router_not_ready")
         return self.state
+
+
+def _timed(state: RouterState, command: Command, now: datetime) -> StepResult:
+    began = perf_counter()
+    result = step(state, command, now)
+    metrics.MATCH_SECONDS.observe(perf_counter() - began)
+    return result
 
 
 def _says_something(decision: Decision) -> bool:

@@ -21,6 +21,7 @@ from hub.services import dispatch
 from hub.services.deps import Deps
 from hub.store.follower import Follower
 from hub.store.lease import LEASE_S, LeaseView, StaleWatch
+from hub.workers import router_gauges
 from hub.workers.leading import Leader
 from hub.workers.router_inputs import NotLeading, Order
 from hub.workers.router_log import RELEVANT
@@ -37,6 +38,7 @@ RETRY_S = 0.5
 TOO_OLD_S = 30.0
 """A command that waited so long for a leader is answered `stale`: nobody expects it any more."""
 PRUNE_EVERY_S = 600.0
+MEASURE_EVERY_S = 5.0
 
 
 def _ignore(effect: Effect) -> None:
@@ -76,6 +78,7 @@ class Router:
         self._renewed = 0.0
         self._lost = False
         self._pruned = monotonic()
+        self._measured = 0.0
         deps.wake.listen(dispatch.LEASE, self._remote_ring)
         deps.wake.listen(dispatch.ANSWERED, self._answered.set)
 
@@ -144,11 +147,13 @@ class Router:
             except StoreUnavailable:
                 await pause(stop, RETRY_S)
                 continue
-            stale = view if watch.observe(view, monotonic()) else None
+            # A SQLite file has one process: whoever held the lease before us is dead.
+            alone = self._deps.db.dialect == "sqlite"
+            stale = view if watch.observe(view, monotonic()) or alone else None
             if view.mine:
                 await self._lead(view.epoch, stop)
             else:
-                await pause(stop, RENEW_S)
+                await pause(stop, 0.0 if alone else RENEW_S)
 
     async def _lead(self, epoch: int, stop: asyncio.Event) -> None:
         """Be the writer of one epoch."""
@@ -165,6 +170,7 @@ class Router:
                 await self._turn(leader, stop)
         finally:
             self._leader = None
+            router_gauges.forget()
             while self._queue:
                 self._queue.popleft().fail(NotLeading())
             for task in tasks:
@@ -193,6 +199,9 @@ class Router:
                 order.fail(error)
             await pause(stop, RETRY_S)
             return
+        if leader.state is not None and monotonic() - self._measured > MEASURE_EVERY_S:
+            self._measured = monotonic()
+            router_gauges.measure(leader.state, self._deps.clock.now())
         if busy:
             return
         wait_s, due = IDLE_S, leader.next_due()

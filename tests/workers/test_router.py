@@ -1,6 +1,5 @@
 """A message becomes work: planned, offered, accepted, answered, completed, on both databases."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -145,23 +144,49 @@ async def test_handed_on_to_a_queue_an_agent_and_a_tier(world: World) -> None:
         assert await lines(world) == ["taken", "transferred", "transferred", "escalated"]
 
 
-async def test_a_word_that_crosses_the_end_begins_anew(world: World) -> None:
+async def test_a_word_that_crosses_the_end_begins_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with open_desk(world, {"ann": 1}) as desk:
         await desk.sign_in("ann")
         await world.receive("twilio_sms", world.sms("One more thing"))
         item = await desk.item(state="active")
-        # The message is stored under the live item; the router ends the item before it reads on.
-        both = await asyncio.gather(
-            world.receive("twilio_sms", world.sms("wait")),
-            resolve.resolve(world.deps, desk.viewer("ann"), item["conversation_id"]),
-        )
-        assert both[1].ok
         await desk.settled()
-        talk = await desk.conversation()
-        live = await rows(world, "SELECT COUNT(*) FROM work_item WHERE closed_at IS NULL")
-        assert (talk["state"] == "resolved") == (live == [(0,)])
-        if talk["state"] == "open":
-            assert talk["item_id"] != item["id"]
+        read = desk.follower.page
+
+        async def late(after: int, limit: int = 500):
+            return [], after
+
+        # The message is stored under the live item; the router ends the item before it reads on.
+        monkeypatch.setattr(desk.follower, "page", late)
+        await world.receive("twilio_sms", world.sms("wait"))
+        await resolve.resolve(world.deps, desk.viewer("ann"), item["conversation_id"])
+        assert (await desk.conversation())["state"] == "resolved"
+        monkeypatch.setattr(desk.follower, "page", read)
+        await desk.settled()
+        talk = await desk.conversation(state="open")
+        again = await desk.item(state="active")
+        assert talk["item_id"] == again["id"] != item["id"]
+        assert again["case_id"] == item["case_id"]
+        await desk.stop()
+        await desk.execute("DELETE FROM setting WHERE name = 'router.cursor'")
+        await desk.start()
+        await desk.settled()
+        assert await rows(world, "SELECT COUNT(*) FROM work_item") == [(2,)]
+
+
+async def test_handing_on_asks_somebody_of_ours_again(world: World) -> None:
+    async with open_desk(world, {"ann": 1}, "front", "back") as desk:
+        await desk.sign_in("ann")
+        await world.receive("twilio_sms", world.sms("Hello"))
+        talk_id = (await desk.item(state="active"))["conversation_id"]
+        await answer(desk, "ann", talk_id)
+        await desk.settled()
+        assert (await desk.conversation())["state"] == "waiting"
+        await resolve.transfer_to_queue(
+            world.deps, desk.viewer("ann"), talk_id, desk.queues["back"]
+        )
+        assert (await desk.conversation())["state"] == "open"
 
 
 async def test_reopened_by_a_person_and_closed_when_the_window_ends(world: World) -> None:
