@@ -10,7 +10,7 @@ from hub.api.http import Body, Created, Id, Path, Query, Routes
 from hub.api.live import COMPANY
 from hub.model.content import Choice
 from hub.model.ids import new_id
-from hub.services import inbox, notes, reading, reply, resend
+from hub.services import drafts, inbox, notes, reading, reply, resend
 from hub.services.inbox import parse_key
 from hub.services.reading import RevisionView
 from hub.services.views import MessageView, View
@@ -113,6 +113,7 @@ async def add_message(
         take=body.take,
     )
     message_id = await reply.send_reply(ctx.deps, ctx.viewer, author, id, wish)
+    await drafts.drop_draft(ctx.deps, ctx.viewer, id, "reply")
     return await reading.message_detail(ctx.deps, ctx.viewer, message_id)
 
 
@@ -130,6 +131,7 @@ async def add_note(
     author = await reading.author_of(ctx.deps, ctx.viewer)
     note = notes.Note(body.client_id or new_id(), body.text, body.mentions, body.attachments)
     message_id = await notes.write_note(ctx.deps, ctx.viewer, author, id, note)
+    await drafts.drop_draft(ctx.deps, ctx.viewer, id, "note")
     return await reading.message_detail(ctx.deps, ctx.viewer, message_id)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hub.model.errors import NotFound
+from hub.model.errors import NotFound, VersionMismatch
 from hub.model.events import EventKind, new_event
 from hub.model.ids import ConversationId
 from hub.model.visibility import Viewer, require_note
@@ -41,6 +41,7 @@ async def mark_read(
         row = require_visible(tx, viewer, conversation_id, now)
         upto = min(number, row["last_number"])
         marks.mark_read(tx, viewer.agent_id, conversation_id, upto, back=unread)
+        tx.after_commit(lambda: deps.wake.notify("read_marks"))
         return marks.read_marks(tx, viewer.agent_id, [conversation_id])[conversation_id]
 
     return await deps.db.run(unit, name="marks.read")
@@ -71,6 +72,27 @@ async def change_tags(
         return shown(tx, require_visible(tx, viewer, conversation_id, now))
 
     return await deps.db.run(unit, name="marks.tags")
+
+
+async def change_subject(
+    deps: Deps, viewer: Viewer, conversation_id: str, subject: str, if_version: int
+) -> ConversationView:
+    """Set the subject colleagues see; mails keep their own.
+
+    Raises:
+        NotFound, NotAllowed: as the viewer's sight and roles say.
+        VersionMismatch: somebody changed the conversation before.
+    """
+    now = deps.clock.now()
+
+    def unit(tx: Tx) -> ConversationView:
+        row = require_writable(tx, viewer, deps, conversation_id)
+        if not marks.set_subject(tx, conversation_id, if_version, subject):
+            raise VersionMismatch(version=row["version"])
+        tell_changed(tx, deps, viewer, conversation_id, ["subject"])
+        return shown(tx, require_visible(tx, viewer, conversation_id, now))
+
+    return await deps.db.run(unit, name="marks.subject")
 
 
 def require_writable(tx: Tx, viewer: Viewer, deps: Deps, conversation_id: str) -> Row:

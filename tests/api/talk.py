@@ -10,8 +10,19 @@ from typing import Any
 
 from aiohttp import ClientWebSocketResponse, DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import text
 
-from hub.api import conversations, inbox, live, messages
+from hub.api import (
+    attachments,
+    cases,
+    conversations,
+    drafts,
+    inbox,
+    live,
+    looks,
+    messages,
+    work,
+)
 from hub.api.application import Parts, make_application
 from hub.model.address import Address, Assurance, IdentityKind
 from hub.model.channel import InboundMessage, Intake, RawRequest
@@ -24,12 +35,25 @@ from hub.services.access import fingerprint
 from hub.services.channels import ChannelChange, add_channel
 from hub.services.deps import ChannelInfo, Deps
 from hub.services.receive import Arrival, receive
+from hub.store.files import new_key
 from hub.store.queries import conversations as talks
 from hub.store.queries.rows import dump, insert_row
-from hub.store.tables import Agent, AgentSession, Membership, OrgUnit, Queue
+from hub.store.statement import stmt
+from hub.store.tables import (
+    Agent,
+    AgentSession,
+    Attachment,
+    Membership,
+    Offer,
+    OrgUnit,
+    Queue,
+)
 from tests.services.conftest import KINDS
 
-ROOMS = [inbox.ROUTES, conversations.ROUTES, messages.ROUTES]
+ROOMS = [
+    inbox.ROUTES, conversations.ROUTES, messages.ROUTES, drafts.ROUTES, cases.ROUTES, work.ROUTES,
+    attachments.ROUTES,
+]  # fmt: skip
 PUBLIC_URL = "http://127.0.0.1:8080"
 
 
@@ -120,9 +144,9 @@ class Person:
 
     async def ok(self, method: str, path: str, body: Any = None, **more: str) -> Any:
         answer = await self.call(method, path, body, **more)
-        text = await answer.text()
-        assert answer.status < 300, f"{method} {path}: {answer.status} {text}"
-        return json.loads(text) if text else None
+        body_text = await answer.text()
+        assert answer.status < 300, f"{method} {path}: {answer.status} {body_text}"
+        return json.loads(body_text) if body_text else None
 
     async def code(self, method: str, path: str, body: Any = None, **more: str) -> Any:
         """Return (status, code) of an answer."""
@@ -177,13 +201,13 @@ class Town:
         return Person(self, agent_id, session_id, token, csrf)
 
     async def write(
-        self, text: str = "hello", sender: str = "+8613800138000", kind: str = "twilio_sms"
+        self, said: str = "hello", sender: str = "+8613800138000", kind: str = "twilio_sms"
     ) -> str:
         """Have a customer write; return the conversation's id."""
         deps = self.deps
         mail = kind == "email"
         address = Address(IdentityKind.EMAIL if mail else IdentityKind.PHONE, sender)
-        content = Content(text=text, subject="Refund" if mail else None)
+        content = Content(text=said, subject="Refund" if mail else None)
         assurance = Assurance.VERIFIED if mail else Assurance.NETWORK
         message = InboundMessage(new_id(), address, content, deps.clock.now(), assurance=assurance)
         request = RawRequest("POST", "http://hub/in/x", "/in/x", "", {}, b"", deps.clock.now())
@@ -198,12 +222,41 @@ class Town:
         return str(row[0])
 
     async def one(self, sql: str, **params: Any) -> Any:
-        from sqlalchemy import text
-
-        from hub.store.statement import stmt
-
         statement = stmt(text(sql))
         return await self.deps.db.read(lambda tx: tx.one(statement, params))
+
+    async def run(self, sql: str, **params: Any) -> None:
+        statement = stmt(text(sql))
+        await self.deps.db.run(lambda tx: tx.run(statement, params))
+
+    async def offer(self, conversation_id: str, to: "Person") -> str:
+        """Offer a conversation's item, as the router would."""
+        row = await self.one("SELECT item_id FROM conversation WHERE id = :i", i=conversation_id)
+        offer_id, now = new_id(), to_micros(self.deps.clock.now())
+
+        def unit(tx: Any) -> None:
+            insert_row(
+                tx, Offer, id=offer_id, item_id=row[0], agent_id=to.agent_id, state="offered",
+                mode="single", created_at=now, expires_at=now + 60_000_000,
+            )  # fmt: skip
+
+        await self.deps.db.run(unit)
+        return offer_id
+
+    async def image(self, message_id: str, content_id: str, data: bytes) -> str:
+        """Put a stored picture on a message."""
+        key, id_ = new_key(), new_id()
+        await self.deps.files.put(key, data)
+
+        def unit(tx: Any) -> None:
+            insert_row(
+                tx, Attachment, id=id_, message_id=message_id, kind="image", filename="a.png",
+                content_type="image/png", size_bytes=len(data), storage_key=key, state="stored",
+                content_id=content_id, created_at=1,
+            )  # fmt: skip
+
+        await self.deps.db.run(unit)
+        return id_
 
     async def hold(
         self, conversation_id: str, queue: int | None = 0, handler: Person | None = None
@@ -237,10 +290,6 @@ class Town:
 
     async def access(self, who: Person, **columns: Any) -> None:
         """Change an agent's row and say so in the log, as the administration does."""
-        from sqlalchemy import text
-
-        from hub.store.statement import stmt
-
         sets = ", ".join(f"{name} = :{name}" for name in columns)
         change = stmt(text(f"UPDATE agent SET {sets} WHERE id = :id"))
 
@@ -280,7 +329,7 @@ async def build_town(house: Any) -> Town:
         id_ = await add_channel(deps, kind, ChannelChange(kind, b"{}"), actor="test")
         channels[kind] = ChannelInfo(id_, kind, kind)
     parts = Parts(deps, house.ingress, house.channels, house.health, house.follower)
-    app = make_application(parts, ROOMS, [live.add_live])
+    app = make_application(parts, ROOMS, [live.add_live, looks.add_trail])
     client: TestClient[Any, Any] = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
     house.clients.append(client)

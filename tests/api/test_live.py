@@ -73,7 +73,7 @@ async def test_hundreds_of_missed_events_are_replayed_in_order(town):
     for n in range(400):
         await town.write(f"m{n}")
     async with ada.live(after=cursor) as socket:
-        numbers = []
+        numbers: list[int] = []
         while len(numbers) < 400:
             frame = await socket.read()
             if frame["type"] == "message.received":

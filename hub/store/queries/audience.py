@@ -27,6 +27,7 @@ class Audience:
     Attributes:
         family_queues, family_agents: what opens any conversation of the customer (merged ones
             count as one) directly.
+        family_open: one of them is in no restricted queue.
     """
 
     queue_id: QueueId | None = None
@@ -37,11 +38,14 @@ class Audience:
     mentioned: frozenset[AgentId] = frozenset()
     family_queues: frozenset[QueueId] = frozenset()
     family_agents: frozenset[AgentId] = frozenset()
+    family_open: bool = False
 
     def opens_family(self, viewer: Viewer) -> bool:
         """Tell whether the viewer sees some conversation of the customer directly."""
         sight = sight_of(viewer)
         if sight.everything or sight.queue_ids & self.family_queues:
+            return True
+        if sight.unrestricted and self.family_open:
             return True
         return sight.personal is not None and sight.personal in self.family_agents
 
@@ -109,7 +113,9 @@ def _family(seeds: str, name: str) -> Stmt:
               FROM talk JOIN assignment a ON a.conversation_id = talk.id
              WHERE a.role = 'handler' AND (a.ended_at IS NULL OR a.ended_at > :since)
             UNION SELECT talk.seed, 'family_agent', m.agent_id
-              FROM talk JOIN mention m ON m.conversation_id = talk.id"""
+              FROM talk JOIN mention m ON m.conversation_id = talk.id
+            UNION SELECT talk.seed, 'family_open', 'yes' FROM talk
+             WHERE NOT EXISTS (SELECT 1 FROM queue q WHERE q.id = talk.queue_id AND q.restricted)"""
         ).bindparams(bindparam("ids", expanding=True)),
         name=name,
     )
@@ -166,4 +172,5 @@ def _audience(facts: _Facts) -> Audience:
         mentioned=agents("mentioned"),
         family_queues=frozenset(QueueId(one) for one in facts.get("family_queue", ())),
         family_agents=agents("family_agent"),
+        family_open=bool(facts.get("family_open")),
     )

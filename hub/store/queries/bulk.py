@@ -39,7 +39,7 @@ ITEMS = stmt(
     ),
     name="bulk.items",
 )
-OFFERS = stmt(
+_OFFER_WITH_ITEM = (
     select(
         _offer.c.id,
         _offer.c.item_id,
@@ -54,9 +54,15 @@ OFFERS = stmt(
         _item.c.vstart,
         _item.c.severity,
     )
+    .select_from(_offer)
     .join(_item, _item.c.id == _offer.c.item_id)
-    .where(_offer.c.id.in_(_IDS)),
-    name="bulk.offers",
+)
+OFFERS = stmt(_OFFER_WITH_ITEM.where(_offer.c.id.in_(_IDS)), name="bulk.offers")
+OFFERS_TO = stmt(
+    _OFFER_WITH_ITEM.where(
+        _offer.c.agent_id == bindparam("agent_id"), _offer.c.state == "offered"
+    ).order_by(_offer.c.expires_at),
+    name="offers.to",
 )
 AGENTS = stmt(
     select(

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, delete, func, select, text
+from sqlalchemy import bindparam, delete, func, select, text, update
 
 from hub.store.queries.rows import insert_row
-from hub.store.statement import stmt
-from hub.store.tables import ConversationTag, ReadMark, Tag, table
+from hub.store.statement import Params, stmt
+from hub.store.tables import Conversation, ConversationTag, ReadMark, Tag, table
 from hub.store.tx import Tx
 
+_c = table(Conversation)
 _read = table(ReadMark)
 _tag = table(Tag)
 _on = table(ConversationTag)
@@ -47,6 +48,12 @@ _OFF = stmt(
         _on.c.conversation_id == bindparam("conversation_id"), _on.c.tag_id == bindparam("tag_id")
     ),
     name="conversation_tag.off",
+)
+_SUBJECT = stmt(
+    update(_c)
+    .where(_c.c.id == bindparam("conversation_id"), _c.c.version == bindparam("if_version"))
+    .values(subject=bindparam("new_subject"), version=_c.c.version + 1),
+    name="conversation.subject",
 )
 
 
@@ -90,3 +97,11 @@ def put_on(tx: Tx, conversation_id: str, tag_id: str) -> bool:
 def take_off(tx: Tx, conversation_id: str, tag_id: str) -> bool:
     """Take a tag off a conversation; False when it was not on."""
     return tx.execute(_OFF, {"conversation_id": conversation_id, "tag_id": tag_id}) > 0
+
+
+def set_subject(tx: Tx, conversation_id: str, if_version: int, subject: str) -> bool:
+    """Set the subject people see; False when the conversation has another version."""
+    params: Params = {
+        "conversation_id": conversation_id, "if_version": if_version, "new_subject": subject
+    }  # fmt: skip
+    return tx.execute(_SUBJECT, params) > 0
