@@ -6,20 +6,24 @@ from aiohttp import web
 
 from hub.api import (
     attachments,
+    cases,
     channels,
     configuration,
     conversations,
     desk,
+    drafts,
     first,
     inbox,
     link_page,
     live,
+    looks,
     messages,
     people,
     queues,
     rules,
     session,
     widget,
+    work,
 )
 from hub.api.application import Parts, Setup, make_application
 from hub.api.http import Routes
@@ -31,6 +35,9 @@ ROOMS: tuple[Routes, ...] = (
     inbox.ROUTES,
     conversations.ROUTES,
     messages.ROUTES,
+    drafts.ROUTES,
+    cases.ROUTES,
+    work.ROUTES,
     people.ROUTES,
     queues.ROUTES,
     desk.ROUTES,
@@ -43,6 +50,7 @@ SETUPS: tuple[Setup, ...] = (
     # one line per module that adds pages, files or WebSockets by itself
     link_page.add_pages,
     live.add_live,
+    looks.add_trail,
     widget.add_widget,
     attachments.add_media,
     first.add_first,
