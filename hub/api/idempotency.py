@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from hub.api.context import Context
+from hub.model.errors import HubError, StoreUnavailable
 from hub.services import once
 
 
@@ -32,9 +33,11 @@ async def answered_once(
         return _replay(stored)
     try:
         response = await call()
-    except BaseException:
-        # Nothing was made, or nobody knows: the use case raised, so its unit was rolled back.
-        await once.give_back(ctx.deps, key)
+    except HubError as error:
+        # Refused before anything was kept. After any other error nobody knows: the claim stays,
+        # and a repeat is answered `client_id_unfinished` rather than carried out twice.
+        if 400 <= error.status < 500 or isinstance(error, StoreUnavailable):
+            await once.give_back(ctx.deps, key)
         raise
     await once.keep(ctx.deps, key, _kept(response))
     return response
