@@ -22,6 +22,7 @@ from hub.api.widget_access import (
     limit,
     preflight,
     require_origin,
+    room_of,
     visit_of,
 )
 from hub.api.widget_feed import FEED, WidgetFeed
@@ -110,7 +111,8 @@ def add_widget(app: web.Application) -> None:
 
 async def start(request: web.Request) -> web.Response:
     """Start or resume a chat."""
-    await limit(request, f"open:{request.remote}", rate_per_s=1 / 6, burst=20)
+    room = room_of(request)
+    await limit(request, f"open:{request.remote}", rate_per_s=room / 6, burst=20 * room)
     body: OpenSession = checked(_OPEN, await read_json(request), "body")
     desk = desk_of(request, body.channel_id)
     require_origin(request, desk)
@@ -137,7 +139,8 @@ async def show_config(request: web.Request) -> web.Response:
     """Show what a page may know before anybody has said anything."""
     desk = desk_of(request, request.match_info["channel_id"])
     require_origin(request, desk)
-    await limit(request, f"config:{request.remote}", rate_per_s=5.0, burst=100)
+    room = room_of(request)
+    await limit(request, f"config:{request.remote}", rate_per_s=5.0 * room, burst=100 * room)
     return _json(config_of(request, desk), headers={"Cache-Control": "public, max-age=60"})
 
 

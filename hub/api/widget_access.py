@@ -1,6 +1,7 @@
 """Who may use the widget's API: origins, CORS without credentials, tokens, rates."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from aiohttp import web
 
@@ -17,6 +18,7 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "authorization, content-type",
     "Access-Control-Max-Age": "600",
 }
+BEHIND_A_PROXY = 50
 _EXPOSED = "Retry-After, X-Request-Id, Content-Disposition"
 
 
@@ -106,6 +108,19 @@ async def visit_of(request: web.Request, token: str | None = None) -> Visit:
         raise NotAuthenticated("session_unknown") from None
     require_origin(request, desk)
     return Visit(session, desk)
+
+
+def room_of(request: web.Request) -> int:
+    """Return how many visitors an address may stand for.
+
+    Forwarding headers are anybody's to write and are not read. A peer on this machine or in a
+    private network is taken for a proxy with many visitors behind it.
+    """
+    try:
+        peer = ip_address(request.remote or "")
+    except ValueError:
+        return 1
+    return BEHIND_A_PROXY if peer.is_private or peer.is_loopback else 1
 
 
 async def limit(request: web.Request, key: str, *, rate_per_s: float, burst: float) -> None:

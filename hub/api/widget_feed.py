@@ -227,6 +227,10 @@ class WidgetFeed:
                     handled.add(thread)
                 elif event.kind is EventKind.CONVERSATION_RESOLVED:
                     resolved.add(thread)
+                elif event.kind is EventKind.MESSAGE_SENT and event.data.get("by") == "human":
+                    # Who answers has read what came before.
+                    number = event.data.get("number")
+                    self._saw(thread, number if isinstance(number, int) else 0)
         if changed:
             await self._tell_messages(changed)
         if handled or resolved:
@@ -287,10 +291,13 @@ class WidgetFeed:
             return
         numbers = await widget_talk.seen_of(self._deps, threads)
         for thread, number in numbers.items():
-            for seat in list(self._by_thread.get(thread, ())):
-                if number > seat.seen.get(thread, 0):
-                    seat.seen[thread] = number
-                    seat.push({"type": "seen", "thread": thread, "number": number})
+            self._saw(thread, number)
+
+    def _saw(self, thread: str, number: int) -> None:
+        for seat in list(self._by_thread.get(thread, ())):
+            if number > seat.seen.get(thread, 0):
+                seat.seen[thread] = number
+                seat.push({"type": "seen", "thread": thread, "number": number})
 
     def _typing(self, signal: AgentTyping) -> None:
         frame = {"type": "typing", "on": signal.on, "name": signal.name}

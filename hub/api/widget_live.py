@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from hub.api.bodies import parse_json
 from hub.api.http import Id, checked
 from hub.api.keys import DEPS, SOCKETS
-from hub.api.widget_access import Visit, limit, origin_known, visit_of
+from hub.api.widget_access import Visit, limit, origin_known, room_of, visit_of
 from hub.api.widget_feed import FEED, Seat, WidgetFeed
 from hub.api.widget_say import Saying, hold, look, say
 from hub.api.widget_show import changes_since
@@ -121,10 +121,8 @@ async def live(request: web.Request) -> Socket:
 async def _let_in(request: web.Request, ws: Socket, feed: WidgetFeed) -> tuple[Visit, int | None]:
     """Upgrade and wait for the first frame; few sockets of one address may do so at a time."""
     waiting, address = feed.half_open, request.remote or ""
-    if (
-        waiting.get(address, 0) >= HALF_OPEN_PER_ADDRESS
-        or sum(waiting.values()) >= HALF_OPEN_IN_ALL
-    ):
+    most = HALF_OPEN_PER_ADDRESS * room_of(request)
+    if waiting.get(address, 0) >= most or sum(waiting.values()) >= HALF_OPEN_IN_ALL:
         raise TooMany("too_many_sockets", retry_after_s=AUTH_S)
     waiting[address] += 1
     try:

@@ -269,8 +269,8 @@ def _file(row: Row) -> WidgetFile:
 
 
 async def seen_of(deps: Deps, threads: Sequence[str]) -> dict[str, int]:
-    """Return up to which number somebody of ours has read or answered each conversation."""
-    return await deps.db.read(lambda tx: widget.seen_numbers(tx, threads))
+    """Return up to which number somebody of ours has read each conversation."""
+    return await deps.db.read(lambda tx: widget.seen_numbers(tx, threads, marks_only=True))
 
 
 async def handlers_of(deps: Deps, threads: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from time import monotonic
 import structlog
 
 from hub.model.errors import StoreUnavailable
-from hub.services import attachments, condition, metrics, once, sessions
+from hub.services import attachments, condition, metrics, once, sessions, widget_prune
 from hub.services.deps import Deps
 from hub.store.spool import Spool
 from hub.workers.supervisor import pause
@@ -38,7 +38,7 @@ class Upkeep:
         self._deps = deps
         self._spool = spool
         self._told = told
-        self._prunes = (once.prune, sessions.prune, attachments.prune, *more)
+        self._prunes = (once.prune, sessions.prune, attachments.prune, widget_prune.prune, *more)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every second until `stop`."""

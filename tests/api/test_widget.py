@@ -4,10 +4,9 @@ from typing import Any
 
 from hub.model.ids import new_id
 from hub.services.signals import AgentTyping, DeskPresence, QueuePlace, VisitorEnded, VisitorTyping
-from tests.api.conftest import sqlite_template
 from tests.api.widget_world import AGENT, World, world
 
-__all__ = ["sqlite_template", "world"]
+__all__ = ["world"]
 
 
 async def test_a_visitor_writes_and_the_answer_comes_back(world: World) -> None:

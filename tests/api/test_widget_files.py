@@ -10,10 +10,9 @@ from hub.model.ids import new_id
 from hub.store.files import new_key
 from hub.store.queries.rows import insert_row
 from hub.store.tables import Attachment
-from tests.api.conftest import sqlite_template
 from tests.api.widget_world import AGENT, Browser, World, world
 
-__all__ = ["sqlite_template", "world"]
+__all__ = ["world"]
 
 PNG = (
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00"

@@ -6,10 +6,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from hub.model.clock import to_micros, utc_now
-from tests.api.conftest import sqlite_template
 from tests.api.widget_world import BANK, SECRET, World, world
 
-__all__ = ["sqlite_template", "world"]
+__all__ = ["world"]
 
 
 def token(subject: str, secret: str = SECRET, **more: Any) -> str:

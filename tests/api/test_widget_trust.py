@@ -10,21 +10,25 @@ import pytest
 from aiohttp import WSServerHandshakeError
 from sqlalchemy import text
 
-from hub.api import widget_live
+from hub.api import widget_access, widget_live
+from hub.api.widget_feed import QUEUED_FRAMES
 from hub.ingress import pipeline
 from hub.model.clock import to_micros, utc_now
 from hub.model.errors import StoreUnavailable
 from hub.model.ids import new_id
 from hub.services import channels as channel_rows
-from hub.services.widget import LASTS
+from hub.services.signals import AgentTyping
+from hub.services.widget import LASTS, session_of
+from hub.services.widget_files import keep_upload
+from hub.services.widget_prune import prune
 from hub.store.queries.rows import insert_row
 from hub.store.statement import stmt
 from hub.store.tables import Message
 from tests.adapters.hostile import BROKEN_BODIES, ODD_VALUES, bent_documents
-from tests.api.conftest import PUBLIC_URL, sqlite_template
+from tests.api.conftest import PUBLIC_URL
 from tests.api.widget_world import AGENT, BANK, SHOP, World, reload, world
 
-__all__ = ["sqlite_template", "world"]
+__all__ = ["world"]
 
 EVIL = "https://evil.example"
 
@@ -267,6 +271,7 @@ async def test_half_open_sockets_end_and_are_few(
 ) -> None:
     monkeypatch.setattr(widget_live, "AUTH_S", 0.3)
     monkeypatch.setattr(widget_live, "HALF_OPEN_PER_ADDRESS", 5)
+    monkeypatch.setattr(widget_access, "BEHIND_A_PROXY", 1)
     sockets = [await world.socket() for _ in range(5)]
     with pytest.raises(WSServerHandshakeError) as refused:
         await world.socket()
@@ -343,3 +348,45 @@ async def test_messages_wait_in_the_spool_while_the_store_is_away(
     monkeypatch.setattr(pipeline, "receive", away)
     ack = await ada.say("kept")
     assert (ack["outcome"], ack["message"]) == ("spooled", None)
+
+
+async def test_few_sessions_from_one_address(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(widget_access, "BEHIND_A_PROXY", 1)
+    ada = world.browser()
+    for _ in range(20):
+        ada.token = ""
+        await ada.open()
+    ada.token = ""
+    assert (await ada.open(status=429))["code"] == "too_many_requests"
+
+
+async def test_whoever_does_not_read_is_let_go_and_comes_back(world: World) -> None:
+    ada = world.browser()
+    await ada.open()
+    await ada.connect()
+    own = (await ada.say("hello"))["message"]
+    # Far more than a queue holds, in one go: nothing is written while the loop is busy here.
+    for _ in range(QUEUED_FRAMES + 10):
+        world.deps.signals.publish(AgentTyping(own["thread"], "Li"))
+    assert await ada.closed() == 1013
+    await world.answer(own["thread"], "still there?")
+    await world.until("SELECT state FROM delivery", [("sent",)])
+    await ada.leave()
+    await ada.connect(after=0)
+    await ada.text("still there?")
+
+
+async def test_what_is_left_behind_is_removed(world: World) -> None:
+    ada = world.browser()
+    await ada.open()
+    policy = world.channels.get(world.shop).channel.policy  # type: ignore[attr-defined]
+    session = await session_of(world.deps, ada.token)
+    kept = await keep_upload(world.deps, session, policy, "a.txt", b"hello")
+    assert await prune(world.deps) == 0
+    old = stmt(text("UPDATE attachment SET created_at = 1"))
+    over = stmt(text("UPDATE widget_session SET expires_at = 1"))
+    await world.deps.db.run(lambda tx: (tx.execute(old), tx.execute(over)))
+    assert await prune(world.deps) == 2
+    assert await world.rows("SELECT COUNT(*) FROM attachment") == [(0,)]
+    assert [key async for key, _ in world.deps.files.listing()] == []
+    assert kept.kind == "file"

@@ -7,9 +7,10 @@ there, once it was released (its delivery is past `sending`). Notes and the hub'
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, tuple_, update
 
 from hub.model.events import EventKind
+from hub.model.widget import UPLOADER_PREFIX
 from hub.store.queries import customers
 from hub.store.queries.rows import Row, dicts, one_dict
 from hub.store.statement import stmt
@@ -37,6 +38,7 @@ _a = table(Attachment)
 _mark = table(ReadMark)
 _agent = table(Agent)
 
+Seen = dict[str, int]
 RELEASED = ("sent", "delivered", "read", "unknown")
 MAX_VISITORS = 50
 MAX_CONVERSATIONS = 100
@@ -202,6 +204,32 @@ FILE = stmt(
     .where(_a.c.id == bindparam("id")),
     name="widget.file",
 )
+SESSIONS_OVER = stmt(
+    delete(_s).where(
+        or_(
+            and_(_s.c.subject_id == "", _s.c.expires_at < bindparam("anonymous_before")),
+            _s.c.expires_at < bindparam("signed_before"),
+        )
+    ),
+    name="widget.sessions_over",
+)
+UPLOADS_LOOSE = stmt(
+    delete(_a)
+    .where(
+        _a.c.id.in_(
+            select(_a.c.id)
+            .where(
+                _a.c.message_id.is_(None),
+                _a.c.uploaded_by.like(f"{UPLOADER_PREFIX}%"),
+                _a.c.state == "stored",
+                _a.c.created_at < bindparam("before"),
+            )
+            .limit(200)
+        )
+    )
+    .returning(_a.c.storage_key),
+    name="widget.uploads_loose",
+)
 UPLOADS = stmt(
     select(_a).where(
         _a.c.id.in_(bindparam("ids", expanding=True)),
@@ -253,13 +281,18 @@ def page(tx: Tx, scope: Mapping[str, Any], before: tuple[int, str], limit: int) 
     return dicts(tx, PAGE, {**scope, **edge})
 
 
-def seen_numbers(tx: Tx, conversations: Iterable[str]) -> dict[str, int]:
-    """Return up to which number a person of ours has read or answered each conversation."""
-    found: dict[str, int] = {}
+def seen_numbers(tx: Tx, conversations: Iterable[str], *, marks_only: bool = False) -> Seen:
+    """Return up to which number a person of ours has read or answered each conversation.
+
+    Args:
+        marks_only: leave out the answers, for who hears of them otherwise and asks often.
+    """
+    found: Seen = {}
     ids = list(conversations)
+    statements = (MARKS,) if marks_only else (MARKS, ANSWERED)
     for start in range(0, len(ids), 1000):
         params = {"conversations": ids[start : start + 1000]}
-        for row in (*tx.run(MARKS, params), *tx.run(ANSWERED, params)):
+        for row in [row for one in statements for row in tx.run(one, params)]:
             found[str(row[0])] = max(found.get(str(row[0]), 0), int(row[1] or 0))
     return found
 

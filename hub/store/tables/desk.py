@@ -53,5 +53,5 @@ class ReadMark(SQLModel, table=True):
 
     __tablename__ = "read_mark"
     agent_id: str = Field(primary_key=True, max_length=36)
-    conversation_id: str = Field(primary_key=True, max_length=36)
+    conversation_id: str = Field(primary_key=True, max_length=36, index=True)
     number: int = 0

@@ -253,6 +253,11 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("agent_id", "conversation_id", name=op.f("pk_read_mark")),
     )
+    with op.batch_alter_table("read_mark", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_read_mark_conversation_id"), ["conversation_id"], unique=False
+        )
+
     op.create_table(
         "router_command",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -1108,6 +1113,9 @@ def downgrade() -> None:
         batch_op.drop_index("ix_router_command_open")
 
     op.drop_table("router_command")
+    with op.batch_alter_table("read_mark", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_read_mark_conversation_id"))
+
     op.drop_table("read_mark")
     op.drop_table("organisation")
     op.drop_table("org_unit")
