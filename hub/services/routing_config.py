@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from hub.model.errors import BadInput
 from hub.model.ids import AgentId, CaseId, ConversationId, QueueId
 from hub.model.staff import Agent, AgentKind, Membership, Queue
 from hub.model.work import WorkClass
@@ -97,19 +96,6 @@ def queue_of(row: Row) -> Queue:
     except ValidationError as error:
         log.error("routing.queue_config_invalid", queue_id=row["id"], mistakes=error.error_count())
         return Queue(QueueId(row["id"]), row["name"])
-
-
-def check_queue_config(config: Mapping[str, Any]) -> None:
-    """Raise unless a queue's `config` can be read; for whoever saves one.
-
-    Raises:
-        BadInput: `queue_config_invalid` with the path of the first mistake.
-    """
-    try:
-        _QUEUE.validate_python({**config, "id": "x", "name": "x"})
-    except ValidationError as error:
-        path = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise BadInput("queue_config_invalid", path=path) from None
 
 
 def _agents(tx: Tx) -> dict[AgentId, Agent]:

@@ -7,7 +7,7 @@ import pytest
 
 from hub.model.errors import Conflict
 from hub.model.ids import AgentId, AssignmentId, ItemId, OfferId, QueueId, new_id
-from hub.model.router_commands import Outcome, OutcomeCode, Snooze, TransferToQueue
+from hub.model.router_commands import Command, Outcome, OutcomeCode, Snooze, TransferToQueue
 from hub.model.staff import AgentPresence, Duty
 from hub.model.work import (
     Assignment,
@@ -124,7 +124,7 @@ async def test_what_ends_is_written_before_what_begins(world: World) -> None:
 
 async def test_a_command_comes_back_as_it_was_sent(world: World) -> None:
     until = world.clock.now() + timedelta(hours=1)
-    sent = [
+    sent: list[Command] = [
         Snooze(ItemId("i1"), until, AgentId("a1"), 3),
         TransferToQueue(ItemId("i1"), QueueId("q1"), skills={"lang_en": 2}, keep_place=True),
     ]

@@ -190,8 +190,9 @@ class Desk:
             self.router.poke()
             leader = self.router._leader
             top = (await rows(self.world, "SELECT COALESCE(MAX(seq), 0) FROM event"))[0][0]
-            ready = leader is not None and leader.state is not None and not self.router._queue
-            return ready and leader.reached(top, self.world.clock.now())
+            if leader is None or leader.state is None or self.router._queue:
+                return False
+            return leader.reached(top, self.world.clock.now())
 
         await until(done)
 

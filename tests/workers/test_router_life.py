@@ -11,11 +11,12 @@ from hub.model.ids import ItemId, OfferId, QueueId
 from hub.model.router_commands import Accept, Complete, OutcomeCode, Presence, PresenceMove, Take
 from hub.model.work import ItemState
 from hub.routing.rules import RulesInvalid
+from hub.routing.step import step
 from hub.services import dispatch, rule_sets
 from hub.services.routing_config import fallback_rules
 from hub.store.tx import Tx
-from hub.workers import leading
 from hub.workers.router import Router
+from hub.workers.router_log import command_of
 from tests.routing.invariants import canonical
 from tests.services.conftest import World
 from tests.workers.desk import Desk, open_desk, rows, until
@@ -83,6 +84,32 @@ async def test_another_process_hands_its_commands_over(world: World) -> None:
         assert sorted(one.code for one in both) == ["no_change", "no_change", "ok"]
         gone = await other.submit(Take(ItemId("nothing"), desk.agents["ann"]))
         assert gone.code is OutcomeCode.ITEM_GONE
+
+
+async def test_the_second_process_takes_over(world: World) -> None:
+    if world.deps.db.dialect == "sqlite":
+        return  # its file has one process; a second router would take the lease at once
+    async with open_desk(world, {"ann": 1}) as desk:
+        stop, second = asyncio.Event(), Router(world.deps, desk.follower)
+        task = asyncio.create_task(second.run(stop))
+        try:
+            assert (await second.submit(Presence(desk.agents["ann"], PresenceMove.SIGN_IN))).ok
+            await desk.stop()
+
+            async def leads() -> bool:
+                return second.leading
+
+            await until(leads)
+            await world.receive("webchat", world.sms("Hello"))
+            offer_id, asked = await desk.offer()
+            assert asked == desk.agents["ann"]
+            # The process that led before hands over now.
+            answer = await desk.router.submit(Accept(OfferId(offer_id), desk.agents["ann"]))
+            assert answer.code is OutcomeCode.OK
+        finally:
+            stop.set()
+            second.poke()
+            await task
 
 
 async def test_who_was_replaced_writes_nothing_more(world: World) -> None:
@@ -179,7 +206,7 @@ async def test_a_command_that_breaks_the_router_breaks_nothing_else(
 ) -> None:
     async with open_desk(world, {"ann": 1}) as desk:
         await desk.sign_in("ann")
-        right = leading.step
+        right = step
 
         def wrong(state, command, now):
             if isinstance(command, Take):
@@ -187,7 +214,7 @@ async def test_a_command_that_breaks_the_router_breaks_nothing_else(
                 raise KeyError("broken")
             return right(state, command, now)
 
-        monkeypatch.setattr(leading, "step", wrong)
+        monkeypatch.setattr("hub.workers.leading.step", wrong)
         await world.receive("webchat", world.sms("Hello"))
         offer_id, _ = await desk.offer()
         failed, accepted = await asyncio.gather(
@@ -205,7 +232,7 @@ async def test_an_event_that_breaks_the_router_is_passed_over(
 ) -> None:
     async with open_desk(world, {"ann": 1}) as desk:
         await desk.sign_in("ann")
-        right = leading.command_of
+        right = command_of
         tries = []
 
         def wrong(state, event, known):
@@ -214,7 +241,7 @@ async def test_an_event_that_breaks_the_router_is_passed_over(
                 raise KeyError("broken")
             return right(state, event, known)
 
-        monkeypatch.setattr(leading, "command_of", wrong)
+        monkeypatch.setattr("hub.workers.leading.command_of", wrong)
         await told(desk, EventKind.CASE_CHANGED, case="c1", severity=1)
         await world.receive("webchat", world.sms("Hello"))
         await desk.offer()

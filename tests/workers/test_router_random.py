@@ -14,6 +14,7 @@ from hub.model.router_commands import (
     Complete,
     Decline,
     Escalate,
+    OutcomeCode,
     Presence,
     PresenceMove,
     Snooze,
@@ -186,5 +187,5 @@ async def test_a_hundred_at_once_are_each_answered_once(world: World) -> None:
         offer_id, _ = await desk.offer()
         accept = Accept(OfferId(offer_id), desk.agents["ann"])
         outcomes = await asyncio.gather(*(desk.router.submit(accept) for _ in range(100)))
-        assert [one.code for one in outcomes].count("ok") == 1
+        assert [one.code for one in outcomes].count(OutcomeCode.OK) == 1
         assert {one.code.value for one in outcomes} == {"ok", "no_change"}
