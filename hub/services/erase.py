@@ -220,3 +220,9 @@ async def _drop_files(deps: Deps, keys: Iterable[str]) -> int:
         await deps.files.delete(key)
         count += 1
     return count
+
+
+def require_confirmed(customer_id: str, confirm: str) -> None:
+    """Raise BadInput `not_confirmed` unless the id was repeated."""
+    if customer_id != confirm:
+        raise BadInput("not_confirmed")

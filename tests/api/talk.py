@@ -308,8 +308,8 @@ class Town:
         await self.deps.db.run(unit)
 
 
-async def build_town(house: Any) -> Town:
-    """Serve a hub with two units, two queues and three channels."""
+async def build_town(house: Any, more: Sequence[Any] = ()) -> Town:
+    """Serve a hub with two units, two queues and three channels; `more` are further routes."""
     deps: Deps = house.deps
     deps.kinds = KINDS
     router = deps.router = RecordingRouter()
@@ -329,7 +329,7 @@ async def build_town(house: Any) -> Town:
         id_ = await add_channel(deps, kind, ChannelChange(kind, b"{}"), actor="test")
         channels[kind] = ChannelInfo(id_, kind, kind)
     parts = Parts(deps, house.ingress, house.channels, house.health, house.follower)
-    app = make_application(parts, ROOMS, [live.add_live, looks.add_trail])
+    app = make_application(parts, [*ROOMS, *more], [live.add_live, looks.add_trail])
     client: TestClient[Any, Any] = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
     house.clients.append(client)
