@@ -186,7 +186,8 @@ def wait_for_news(
         client.noop()
         return
     client.idle()
-    for _ in range(IDLE_SLICES if trust else int(POLL_S / IDLE_SLICE_S)):
+    slices = 0 if _read_ahead(client) else IDLE_SLICES if trust else int(POLL_S / IDLE_SLICE_S)
+    for _ in range(slices):
         if interrupted():
             break
         told = client.idle_check(timeout=IDLE_SLICE_S)
@@ -195,6 +196,23 @@ def wait_for_news(
             break
     _, rest = client.idle_done()
     _raise_on_bye(rest)
+
+
+def _read_ahead(client: IMAPClient) -> bool:
+    """Tell whether more than the answer to IDLE was read from the socket already.
+
+    `idle_check` watches the socket alone: news that came in one piece with that answer lies in a
+    buffer behind it and would be found when the next news comes.
+    """
+    stream = client._imap.file
+    connection = client.socket()
+    connection.setblocking(False)
+    try:
+        return bool(stream.peek(1))
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    finally:
+        connection.settimeout(READ_TIMEOUT_S)
 
 
 def _raise_on_bye(told: list[tuple[object, ...]]) -> None:

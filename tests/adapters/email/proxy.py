@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 
@@ -12,6 +13,8 @@ class CuttingProxy:
         cut_after: bytes from the server after which each connection dies.
         cut_at: a connection dies when the server says this.
         tls: what it shows to clients; the way to the server is plain.
+        asked: awaited with what a client says, before it is passed on.
+        lazy: the first time the server says this, it is held back for its next words.
     """
 
     def __init__(
@@ -21,11 +24,15 @@ class CuttingProxy:
         cut_after: int = 0,
         cut_at: bytes = b"",
         tls: ssl.SSLContext | None = None,
+        asked: Callable[[bytes], Awaitable[None]] | None = None,
+        lazy: bytes = b"",
     ) -> None:
         self._target = target
         self._cut_after = cut_after
         self._cut_at = cut_at
         self._tls = tls
+        self._asked = asked
+        self._lazy = lazy
         self.cuts = 0
         self.passed = bytearray()
         self.port = 0
@@ -58,6 +65,8 @@ class CuttingProxy:
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
+            if self._asked is not None:
+                await self._asked(data)
             writer.write(data)
             await writer.drain()
         writer.transport.abort()
@@ -66,6 +75,9 @@ class CuttingProxy:
         seen = 0
         while data := await reader.read(65_536):
             seen += len(data)
+            if self._lazy and data.endswith(self._lazy):
+                self._lazy = b""
+                data += await reader.read(65_536)
             if (self._cut_after and seen > self._cut_after) or (
                 self._cut_at and self._cut_at in data
             ):

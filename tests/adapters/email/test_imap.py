@@ -215,3 +215,18 @@ async def test_probe_logs_in_everywhere(dovecot: DovecotServer) -> None:
 @pytest.mark.parametrize("cursor", [None, "", "{}", "null", "[]", "7", '{"uid":"x"}', "not json"])
 def test_a_cursor_that_cannot_be_read_starts_over(cursor: str | None) -> None:
     assert Position.read(cursor) == Position()
+
+
+async def test_news_in_one_piece_with_the_answer_to_idle_are_seen(dovecot: DovecotServer) -> None:
+    """A mail between SELECT and IDLE is announced right behind `+ idling`, often in one segment."""
+    dovecot.deliver("piece", mail(1))
+    arrived = asyncio.Event()
+
+    async def before_idle(data: bytes) -> None:
+        if data.endswith(b" IDLE\r\n") and not arrived.is_set():
+            await asyncio.to_thread(dovecot.deliver, "piece", mail(2))
+            arrived.set()
+
+    proxy = CuttingProxy(dovecot.imap_port, asked=before_idle, lazy=b"+ idling\r\n")
+    async with proxy, pulling(channel(imap=imap(dovecot, "piece", port=proxy.port))) as pull:
+        assert await pull.subjects(2) == ["1", "2"]
