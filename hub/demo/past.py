@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from hub.demo.dialogues import Dialogue, fitting
-from hub.demo.people import COLLEAGUES, PEOPLE, Colleague, Person
+from hub.demo.people import COLLEAGUES, PEOPLE, SLACK_PARTNERS, Colleague, Person
 from hub.model.visibility import Role
 
 DAYS = 7
@@ -94,7 +94,7 @@ def _able(said: Dialogue, way: str) -> Sequence[Colleague]:
         if Role.AGENT in one.roles
         and Role.ADMINISTRATOR not in one.roles
         and one.skills.get(skill, 0) >= 3
-        and (way != "slack" or "slack_partners" in one.queues)
+        and (way != "slack" or SLACK_PARTNERS in one.queues)
     ]
     return agents or COLLEAGUES[:1]
 

@@ -9,12 +9,12 @@ ZONE = "Asia/Shanghai"
 MAIL_DOMAIN = "huaxin.example"
 MAILBOX = f"service@{MAIL_DOMAIN}"
 
-FRONT_LINE = "front_line"
-BROADBAND = "broadband_faults"
-BILLING = "billing"
-COMPLAINTS = "complaints"
-VIP = "vip"
-SLACK_PARTNERS = "slack_partners"
+FRONT_LINE = "Front line 一线"
+BROADBAND = "Broadband faults 宽带故障"
+BILLING = "Billing 账务"
+COMPLAINTS = "Complaints 投诉"
+VIP = "VIP 贵宾"
+SLACK_PARTNERS = "Slack partners 合作伙伴"
 
 HEAD_OFFICE, SHANDONG, GUANGDONG, JINAN, GUANGZHOU = (
     "Head office 集团总部", "Shandong 山东", "Guangdong 广东", "Jinan 济南", "Guangzhou 广州",

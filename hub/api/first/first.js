@@ -17,12 +17,12 @@ const WORDS = {
     conversations: "Conversations", thread: "Conversation", messages: "Messages", offers: "Offers",
     mine: "Mine", unassigned: "Unassigned", all: "All", pickOne: "Choose a conversation.",
     empty: "Nothing here.", resolve: "Resolve", take: "Take over", reply: "Reply",
-    note: "Private note", canned: "Canned reply", text: "Text", send: "Send", file: "File",
+    note: "Private note", canned: "Canned reply …", text: "Text", write: "Write here; Ctrl Enter sends", writeChat: "Write a message", send: "Send", file: "File",
     customerChat: "Customer's chat", presence: "Presence", sign_in: "Sign in", sign_out: "Sign out",
     set_ready: "Available", set_pause: "Busy", accept: "Accept", decline: "Decline",
     offer: "New conversation", seconds: "{n} s", agent: "Agent", supervisor: "Supervisor",
     administrator: "Administrator", auditor: "Auditor", live: "Live", offline: "Reconnecting …",
-    typing: "{name} is typing …", customer: "The customer", deleted: "Deleted by the customer",
+    typing: "{name} is typing …", customer: "The customer", nameless: "Unknown customer", deleted: "Deleted by the customer",
     edited: "edited", you: "You", noteOnly: "the customer does not see this", waiting: "we answered",
     open: "we must act", snoozed: "snoozed", resolved: "resolved", closed: "closed",
     queued: "queued", sending: "sending", sent: "sent", delivered: "delivered", read: "read",
@@ -49,12 +49,12 @@ const WORDS = {
     demoHint: "这是演示环境，所有人物均为虚构。每个按钮都是一次性登录链接。",
     conversations: "会话列表", thread: "会话", messages: "消息", offers: "新会话提醒",
     mine: "我的", unassigned: "未分配", all: "全部", pickOne: "请选择一个会话。", empty: "暂无会话。",
-    resolve: "办结", take: "接手", reply: "回复", note: "内部备注", canned: "快捷回复", text: "内容",
+    resolve: "办结", take: "接手", reply: "回复", note: "内部备注", canned: "快捷回复…", text: "内容", write: "在此输入，Ctrl+Enter 发送", writeChat: "请输入您的问题",
     send: "发送", file: "文件", customerChat: "客户聊天窗口", presence: "坐席状态", sign_in: "签入",
     sign_out: "签出", set_ready: "示闲", set_pause: "示忙", accept: "接入", decline: "拒接",
     offer: "新会话", seconds: "{n} 秒", agent: "坐席", supervisor: "班长", administrator: "系统管理员",
     auditor: "审计员", live: "实时", offline: "正在重新连接……", typing: "{name}正在输入……",
-    customer: "客户", deleted: "客户已删除", edited: "已编辑", you: "我", noteOnly: "客户不可见",
+    customer: "客户", nameless: "未知客户", deleted: "客户已删除", edited: "已编辑", you: "我", noteOnly: "客户不可见",
     waiting: "待客户回复", open: "待处理", snoozed: "稍后提醒", resolved: "已办结", closed: "已结单",
     queued: "待发送", sending: "发送中", sent: "已发送", delivered: "已送达", read: "已读",
     failed: "发送失败", unknown: "发送结果未知", seen: "已读", greeting: "欢迎咨询。", queue: "{text}",
@@ -87,6 +87,7 @@ function speak() {
   for (const node of document.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
   for (const node of document.querySelectorAll("[data-label]"))
     node.setAttribute("aria-label", t(node.dataset.label));
+  for (const node of document.querySelectorAll("[data-hint]")) node.placeholder = t(node.dataset.hint);
   for (const node of document.querySelectorAll("[data-language]")) node.textContent = t("switch");
 }
 const clock = (iso) => {
@@ -137,7 +138,7 @@ const isPicture = (file) => /^image\/(png|jpeg|gif|webp)$/.test(file.content_typ
 
 // --- the agent's desk ---------------------------------------------------------------------------
 const desk = {
-  me: null, agents: new Map(), queues: new Map(), talks: new Map(), offers: new Map(), read: {},
+  me: null, agents: new Map(), queues: new Map(), channels: new Map(), talks: new Map(), offers: new Map(), read: {},
   view: "mine", open: null, cursor: null, socket: null, wait: 1000, typed: 0, ahead: 0, timer: 0,
 };
 const VIEWS = {
@@ -185,12 +186,14 @@ async function enter(session) {
   $("login").hidden = true;
   $("desk").hidden = false;
   $("me").textContent = desk.me.display_name;
-  const [agents, queues, canned] = await Promise.all([
+  const [agents, queues, channels, canned] = await Promise.all([
     call("GET", `${API}/agents`), call("GET", `${API}/queues`).catch(() => ({ items: [] })),
+    call("GET", `${API}/channels`).catch(() => ({ items: [] })),
     call("GET", `${API}/canned-replies`).catch(() => ({ items: [] })),
   ]);
   for (const agent of agents.items) desk.agents.set(agent.id, agent);
   for (const queue of queues.items) desk.queues.set(queue.id, queue.name);
+  for (const channel of channels.items) desk.channels.set(channel.id, channel.name);
   desk.canned = canned.items;
   $("canned").append(...canned.items.map((one) => make("option", { value: one.id, textContent: `/${one.shortcut}  ${one.title}` })));
   showViews();
@@ -234,12 +237,12 @@ function showList() {
 }
 function row(talk) {
   const unread = talk.last_number > (desk.read[talk.id] ?? 0) && talk.state === "open";
-  const name = make("b", {}, talk.customer_name || "—");
+  const name = make("b", {}, talk.customer_name || t("nameless"));
   if (unread) name.prepend(make("span", { className: "dot" }));
   const button = make("button", { type: "button" },
     make("span", { className: "top" }, name, make("time", { dateTime: talk.last_message_at, textContent: clock(talk.last_message_at) })),
     make("div", { className: "preview", textContent: talk.preview || talk.subject || "…" }),
-    make("div", { className: "chips", textContent: [desk.queues.get(talk.queue_id), t(talk.state), nameOf(talk.handler_agent_id)].filter(Boolean).join(" · ") }));
+    make("div", { className: "chips", textContent: [desk.channels.get(talk.last_channel_id), desk.queues.get(talk.queue_id), t(talk.state), nameOf(talk.handler_agent_id)].filter(Boolean).join(" · ") }));
   button.dataset.talk = talk.id;
   button.classList.toggle("new", unread);
   if (talk.id === desk.open) button.setAttribute("aria-current", "true");
@@ -271,7 +274,7 @@ function showHead() {
   const talk = desk.talks.get(desk.open);
   if (!talk) return;
   const number = desk.cases?.map((one) => `#${one.number}`).join(" ");
-  $("name").textContent = talk.customer_name || "—";
+  $("name").textContent = talk.customer_name || t("nameless");
   $("facts").textContent = [t(talk.state), talk.customer_level, desk.queues.get(talk.queue_id), number,
     nameOf(talk.handler_agent_id), talk.subject, talk.sender_confirmed ? "" : t("unconfirmed")].filter(Boolean).join(" · ");
   const live = ["open", "waiting", "snoozed"].includes(talk.state);
@@ -287,7 +290,7 @@ function showHere(message) {
   let text = message.visible ?? message.text;
   if (message.direction === "system") { by = ""; text = systemLine(message.system); }
   if (message.deleted_at) text = text || t("deleted");
-  const state = [message.direction === "system" ? "" : clock(message.recorded_at), message.edited_at && t("edited"),
+  const state = [message.direction === "system" ? "" : clock(message.recorded_at), desk.channels.get(message.channel_id), message.edited_at && t("edited"),
     last && t(last.state), last?.error_code].filter(Boolean).join(" · ");
   const item = showMessage($("messages"), message.id, message.direction, { by, text, bad, state, files: message.attachments.map(fileOf) });
   item.dataset.number = message.number;
@@ -296,7 +299,7 @@ function showHere(message) {
 }
 function systemLine(line) {
   const known = WORDS[language].system[line?.code];
-  const params = { ...line?.params };
+  const params = { ...line };
   for (const key of ["agent", "from", "to"]) params[key] = nameOf(params[key]) || params[key];
   return known ? fill(known, params) : line?.code || "";
 }
