@@ -12,18 +12,9 @@ from aiohttp import ClientWebSocketResponse, DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import text
 
-from hub.api import (
-    attachments,
-    cases,
-    conversations,
-    drafts,
-    inbox,
-    live,
-    looks,
-    messages,
-    work,
-)
+from hub.api import live, looks
 from hub.api.application import Parts, make_application
+from hub.app.rooms import ROOMS
 from hub.model.address import Address, Assurance, IdentityKind
 from hub.model.channel import InboundMessage, Intake, RawRequest
 from hub.model.clock import to_micros
@@ -50,10 +41,6 @@ from hub.store.tables import (
 )
 from tests.services.conftest import KINDS
 
-ROOMS = [
-    inbox.ROUTES, conversations.ROUTES, messages.ROUTES, drafts.ROUTES, cases.ROUTES, work.ROUTES,
-    attachments.ROUTES,
-]  # fmt: skip
 PUBLIC_URL = "http://127.0.0.1:8080"
 
 
