@@ -260,11 +260,11 @@ class WidgetFeed:
             self._to_thread(thread, {"type": "agent", "name": names.get(thread)})
 
     def _channel_changed(self, event: LoggedEvent) -> None:
-        if event.data.get("state") == "active":
-            return
+        """Let go of a channel's sockets: they come back under its new rules, or not at all."""
+        code = 1013 if event.data.get("state") == "active" else 4410
         for seat in list(self._seats):
             if seat.session.channel_id == event.data.get("channel"):
-                seat.end(4410)
+                seat.end(code)
 
     # --- what is not in the log ---------------------------------------------------------------
     async def _watch(self) -> None:

@@ -17,6 +17,7 @@ from hub.model.clock import to_micros, utc_now
 from hub.model.errors import StoreUnavailable
 from hub.model.ids import new_id
 from hub.services import channels as channel_rows
+from hub.services.channels import ChannelChange
 from hub.services.signals import AgentTyping
 from hub.services.widget import LASTS, session_of
 from hub.services.widget_files import keep_upload
@@ -124,8 +125,16 @@ async def test_open_sockets_end_with_the_session_and_the_channel(world: World) -
     assert ada.ws.close_code == 4401
     await bob.open()
     await bob.connect()
-    row = await channel_rows.load_channels(world.deps)
-    assert len(row) == 2
+    row = next(r for r in await channel_rows.load_channels(world.deps) if r.info.id == world.shop)
+    change = ChannelChange("chat", b'{"allowed_origins":["https://new.example"]}')
+    await channel_rows.change_channel(
+        world.deps, world.shop, change, if_version=row.version, actor="test"
+    )
+    assert await bob.closed() == 1013
+    await reload(world.deps, world.channels)
+    assert (await bob.open(status=403))["code"] == "origin_refused"
+    bob.origin = "https://new.example"
+    await bob.connect()
     await channel_rows.move_channel(world.deps, world.shop, "paused", "", "test")
     assert await bob.closed() == 4410
     await reload(world.deps, world.channels)
