@@ -10,6 +10,7 @@ import json
 import random
 import secrets
 import smtplib
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -51,6 +52,7 @@ class Providers:
     mail_port: int = field(default_factory=free_port)
     said: dict[str, Said] = field(default_factory=dict)
     channels: dict[str, str] = field(default_factory=dict)
+    tokens: dict[int, str] = field(default_factory=dict)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def begin(self) -> None:
@@ -190,42 +192,42 @@ class Providers:
         return True
 
     async def _chats(self, n: int) -> None:
-        """A page that keeps its text until the hub says it is stored."""
+        """A page that keeps its text until the hub says it is stored; visitors keep their token."""
         marker = self._marker("webchat", n)
-        token = ""
-        headers = {"Origin": self.hub.url}
+        message = {"client_id": str(uuid.uuid4()), "text": marker}
+        visitor = n % SENDERS
         timeout = aiohttp.ClientTimeout(total=15)
+        headers = {"Origin": self.hub.url}
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             for pause_s in (0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 4.0):
                 try:
-                    if not token:
-                        token = await self._chat_session(session)
-                    if await self._chat_says(session, token, marker):
+                    if visitor not in self.tokens:
+                        await self._chat_session(session, visitor)
+                    if visitor in self.tokens and await self._chat_says(session, visitor, message):
                         self.said["webchat"].acked.add(marker)
                         return
                 except (aiohttp.ClientError, TimeoutError):
                     pass
                 await asyncio.sleep(pause_s)
 
-    async def _chat_session(self, session: aiohttp.ClientSession) -> str:
+    async def _chat_session(self, session: aiohttp.ClientSession, visitor: int) -> None:
         body = {"channel_id": self.channels["webchat"], "language": "en"}
         async with session.post(f"{self.hub.url}/widget/v1/session", json=body) as answer:
-            if answer.status not in (200, 201):
-                return ""
-            return str((await answer.json())["token"])
+            if answer.status in (200, 201):
+                self.tokens.setdefault(visitor, str((await answer.json())["token"]))
 
-    async def _chat_says(self, session: aiohttp.ClientSession, token: str, marker: str) -> bool:
-        if not token:
-            return False
-        # The client id is made of the marker, so that a repeat is the same message.
-        digest = f"{abs(hash(marker)):032x}"[-32:]
-        client_id = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
+    async def _chat_says(
+        self, session: aiohttp.ClientSession, visitor: int, message: dict[str, str]
+    ) -> bool:
         async with session.post(
             f"{self.hub.url}/widget/v1/messages",
-            json={"client_id": client_id, "text": marker},
-            headers={"Authorization": f"Bearer {token}"},
+            json={"messages": [message]},
+            headers={"Authorization": f"Bearer {self.tokens[visitor]}"},
         ) as answer:
-            return answer.status in (200, 201)
+            if answer.status != 200:
+                return False
+            outcome = (await answer.json())["results"][0]["outcome"]
+            return outcome in ("stored", "duplicate", "spooled")
 
     async def end(self) -> None:
         """Stop the simulators."""
