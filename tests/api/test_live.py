@@ -7,9 +7,15 @@ from contextlib import suppress
 import pytest
 from aiohttp import WSServerHandshakeError
 
+from hub.ingress.live_channels import LiveChannels
 from hub.model.ids import new_id
 from hub.model.router_commands import Presence
-from tests.api.talk import Town, build_town
+from hub.store.follower import Follower
+from tests.api.conftest import AlwaysReady, House, RecordingIngress, open_deps
+from tests.api.talk import PUBLIC_URL, Town, build_town
+from tests.store.conftest import postgres_url
+
+__all__ = ["postgres_url"]
 
 
 @pytest.fixture
@@ -33,6 +39,25 @@ async def test_a_message_reaches_the_socket_whole(town):
 
 
 async def test_nothing_is_lost_or_repeated_over_reconnects(town):
+    await reconnect_often(town, 200)
+
+
+async def test_nothing_is_lost_or_repeated_on_postgresql(postgres_url, tmp_path):
+    deps = await open_deps(postgres_url, tmp_path)
+    follower = Follower(deps.db, wake=deps.wake)
+    await follower.start()
+    channels = LiveChannels({}, lambda config: None, lambda id: b"", PUBLIC_URL)  # type: ignore[arg-type,return-value]
+    house = House(deps, RecordingIngress(), channels, follower, AlwaysReady(), tmp_path)
+    town = await build_town(house)
+    await reconnect_often(town, 100)
+    for client in house.clients:
+        await client.close()
+    await follower.close()
+    await deps.db.close()
+
+
+async def reconnect_often(town: Town, count: int) -> None:
+    """Write while a client comes and goes; it gets every message of its own once, in order."""
     ada = await town.person("ada")
     conversation = await town.write("first")
     await town.hold(conversation)
@@ -42,7 +67,7 @@ async def test_nothing_is_lost_or_repeated_over_reconnects(town):
         cursor = socket.cursor
 
     async def talk() -> None:
-        for n in range(200):
+        for n in range(count):
             await town.write(f"m{n}")
             if rng.random() < 0.3:  # these are not ada's: holes in the numbers she gets
                 await town.write("else", sender="+8613900139000")
@@ -56,12 +81,12 @@ async def test_nothing_is_lost_or_repeated_over_reconnects(town):
                 if frame["type"] == "message.received":
                     got.append(frame["data"]["number"])
                 cursor = socket.cursor
-                if got and got[-1] == 201:
+                if got and got[-1] == count + 1:
                     break
-        if got and got[-1] == 201:
+        if got and got[-1] == count + 1:
             break
     await writing
-    assert got == list(range(2, 202))
+    assert got == list(range(2, count + 2))
 
 
 async def test_hundreds_of_missed_events_are_replayed_in_order(town):
