@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from hub.app.build import House
+from hub.services import reopening
 from hub.workers.indexer import Indexer
 from hub.workers.media import MediaFetcher
 from hub.workers.puller import Puller
@@ -18,7 +19,8 @@ Make: TypeAlias = Callable[[House], Run]
 
 
 def _upkeep(house: House) -> Run:
-    return Upkeep(house.deps, house.spool, house.health.store_told).run
+    more = (reopening.close_expired,)
+    return Upkeep(house.deps, house.spool, house.health.store_told, more).run
 
 
 def _spool(house: House) -> Run:

@@ -33,7 +33,8 @@ from hub.workers.router_log import Known, command_of, needs_config, orphan_decis
 
 log = structlog.get_logger(__name__)
 
-BATCH = 64
+BATCH = 16
+"""Steps in one unit: more would keep other writers of a SQLite file waiting for too long."""
 PAGE = 500
 CURSOR_LAG = 2_000
 """Events without effect after which the cursor is written for its own sake."""
