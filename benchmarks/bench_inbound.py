@@ -136,6 +136,10 @@ def bare_server(database: str, template: str, port: int) -> None:
             for k, v in template_values.items()
         }
 
+    def answer(done: list[asyncio.Future[None]]) -> None:
+        for future in done:
+            future.set_result(None)
+
     def writer() -> None:
         connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
@@ -159,9 +163,7 @@ def bare_server(database: str, template: str, port: int) -> None:
             except sqlite3.Error as error:
                 print("bare server:", sql, error, flush=True)
                 os._exit(1)
-            loop_box[0].call_soon_threadsafe(
-                lambda done=batch: [future.set_result(None) for _, future in done]
-            )
+            loop_box[0].call_soon_threadsafe(answer, [future for _, future in batch])
 
     async def handle(request: web.Request) -> web.Response:
         fields = await request.post()

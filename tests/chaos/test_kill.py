@@ -107,8 +107,8 @@ async def balance(hub: LiveHub, providers: Providers) -> None:
     for conversation, found in numbers.items():
         assert len(found) == len(set(found)), f"{conversation}: a number given twice"
     by_kind: dict[str, Counter[str]] = {}
-    for kind, outcome, count in counts:
-        by_kind.setdefault(str(kind), Counter())[str(outcome)] = int(str(count))
+    for channel, outcome, count in counts:
+        by_kind.setdefault(str(channel), Counter())[str(outcome)] = int(str(count))
     for kind in ("twilio_sms", "telegram", "slack"):
         acked, unheard = providers.attempts(kind)
         kept = sum(by_kind[kind][name] for name in ("stored", "duplicate", "ignored"))

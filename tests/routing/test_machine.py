@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from hub.model.ids import AgentId, CaseId, ConversationId, ItemId
+from hub.model.ids import AgentId, CaseId, ConversationId, ItemId, QueueId
 from hub.model.router_commands import (
     Accept,
     AgentReplied,
@@ -50,7 +50,7 @@ from hub.routing.state import RouterState
 from hub.routing.step import due_timers, next_due, step
 from tests.routing.invariants import Tables, canonical, check_result, check_state
 from tests.routing.linear import LinearIndex, LinearRanking
-from tests.routing.world import BACK, FRONT, QueueId, World, counter_ids
+from tests.routing.world import BACK, FRONT, World, counter_ids
 
 POOL, NIGHT = QueueId("pool"), QueueId("night")
 AGENTS = [AgentId(name) for name in ("a1", "a2", "b1", "b2", "c1")]
@@ -125,7 +125,7 @@ class RouterMachine(RuleBasedStateMachine):
     def do(self, command: Command) -> Outcome:
         """Run a command on both, check the result, write the rows."""
         before = dict(self.world.state.items)
-        asked = set(self.world.state.offers)
+        asked: set[str] = set(self.world.state.offers)
         result = self.world.do(command)
         twin = step(self.twin.state, command, self.world.now)
         assert twin == result, "I20: the linear model decided otherwise"

@@ -168,7 +168,11 @@ def test_enriching_rules_add_up() -> None:
     match = found.match(Scene({"customer.group": "Elderly", "case.severity": 3}, NOW, {}))
     assert (match.rule_id, match.min_tier, match.severity) == ("second", 1, 2)
     assert match.skills == {"x": 2}
-    person = {"customer.group": "elderly", "case.severity": 3, "case.severity_by_person": True}
+    person: dict[str, Any] = {
+        "customer.group": "elderly",
+        "case.severity": 3,
+        "case.severity_by_person": True,
+    }
     assert found.match(Scene(person, NOW, {})).severity is None
 
 
@@ -221,7 +225,7 @@ def shipped_world() -> RuleWorld:
 
 def test_shipped_rules_load_and_route() -> None:
     found = load_rules(yaml.safe_load((CONFIG / "rules.yaml").read_text()), shipped_world())
-    base = {
+    base: dict[str, Any] = {
         "case.type": "enquiry", "case.severity": 3, "item.work_class": "webchat",
         "item.reopened": False, "message.asks_for_person": False, "customer.level": "basic",
     }  # fmt: skip
