@@ -24,8 +24,8 @@ _cu = table(Customer)
 
 KINDS = ("message", "customer", "case")
 NEWEST = 2**63 - 1
-WINDOWS = (200, 2_000, 8_000)
-"""Hits looked at, one window after another, until a page is full."""
+WINDOWS = (200, 800)
+"""Hits looked at, one window after another, until a page is full; then the page ends short."""
 
 _WINDOW: dict[DialectName, str] = {
     "sqlite": (

@@ -46,11 +46,19 @@ _FAMILY = """(
       ) SELECT down.id FROM down)"""
 
 DIRECT = _direct("c")
+# Few customers were ever merged: the recursion is left to those, it costs most of a hit's time.
+_ANOTHER_SEEN = f"""(
+      EXISTS (SELECT 1 FROM conversation c2
+               WHERE c2.id <> c.id AND c2.customer_id = c.customer_id AND {_direct("c2")})
+      OR ((EXISTS (SELECT 1 FROM customer f
+                    WHERE f.id = c.customer_id AND f.merged_into IS NOT NULL)
+           OR EXISTS (SELECT 1 FROM customer f WHERE f.merged_into = c.customer_id))
+          AND EXISTS (SELECT 1 FROM conversation c2
+                       WHERE c2.id <> c.id AND c2.customer_id IN {_FAMILY} AND {_direct("c2")})))"""
 VISIBLE = f"""({DIRECT}
   OR (:v_history = 1
       AND NOT EXISTS (SELECT 1 FROM queue r WHERE r.id = c.queue_id AND r.restricted)
-      AND EXISTS (SELECT 1 FROM conversation c2
-                   WHERE c2.id <> c.id AND c2.customer_id IN {_FAMILY} AND {_direct("c2")})))"""
+      AND {_ANOTHER_SEEN}))"""
 
 
 def visible_clause(*, direct_only: bool = False) -> TextClause:
