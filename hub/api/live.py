@@ -9,6 +9,7 @@ much or too wrong, 1009 too large, 1013 too slow (come back with the last cursor
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 from time import monotonic
 from typing import Annotated, Any, Literal
 
@@ -23,7 +24,8 @@ from hub.api.keys import DEPS, FOLLOWER, ORIGINS, SOCKETS
 from hub.model.errors import BadInput, HubError, NotAuthenticated
 from hub.model.ids import AgentId
 from hub.model.router_commands import Presence, PresenceMove
-from hub.model.visibility import STAFF
+from hub.model.visibility import STAFF, Viewer
+from hub.services import offers
 from hub.services.access import Login, fingerprint
 from hub.services.company import Company
 from hub.services.deps import Deps
@@ -61,9 +63,11 @@ class Heartbeats:
         if now - self._last.get(agent_id, -BEAT_S) < BEAT_S:
             return
         self._last[agent_id] = now
-        task = asyncio.create_task(self._send(agent_id), name="live-heartbeat")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._deps.router.submit(Presence(AgentId(agent_id), PresenceMove.HEARTBEAT)))
+
+    def opened(self, viewer: Viewer, conversation_id: str) -> None:
+        """Pass on that somebody looks at a conversation, which may be work they were given."""
+        self._spawn(offers.opened(self._deps, viewer, conversation_id))
 
     async def close(self) -> None:
         """Drop what is on its way."""
@@ -71,13 +75,18 @@ class Heartbeats:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _send(self, agent_id: str) -> None:
+    def _spawn(self, order: Awaitable[object]) -> None:
+        task = asyncio.create_task(self._send(order), name="live-order")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, order: Awaitable[object]) -> None:
         try:
-            await self._deps.router.submit(Presence(AgentId(agent_id), PresenceMove.HEARTBEAT))
+            await order
         except HubError as error:
-            log.debug("live.heartbeat_late", code=error.code)
+            log.debug("live.order_late", code=error.code)
         except Exception:
-            log.exception("live.heartbeat_failed")
+            log.exception("live.order_failed")
 
 
 BEATS = web.AppKey("beats", Heartbeats)
@@ -273,6 +282,8 @@ class _Socket:
             match frame:
                 case Viewing():
                     seen = await self._app[COMPANY].view(self._feed, frame.conversation_id)
+                    if seen and frame.conversation_id and self._works():
+                        self._app[BEATS].opened(self._feed.viewer, frame.conversation_id)
                 case Typing():
                     seen = await self._app[COMPANY].typing(self._feed, frame.conversation_id)
                 case Ping():
@@ -302,5 +313,8 @@ class _Socket:
         return self._allowed >= 0
 
     def _beat(self) -> None:
-        if self._feed.viewer.roles & STAFF and self._feed.ticket.session_id is not None:
+        if self._works():
             self._app[BEATS].beat(self._feed.ticket.agent_id)
+
+    def _works(self) -> bool:
+        return bool(self._feed.viewer.roles & STAFF) and self._feed.ticket.session_id is not None

@@ -6,6 +6,7 @@ from hub.model.router_commands import (
     Accept,
     Command,
     Decline,
+    Opened,
     Outcome,
     Presence,
     PresenceMove,
@@ -15,7 +16,7 @@ from hub.model.visibility import Viewer
 from hub.services.deps import Deps
 from hub.services.hydrate import offer_view
 from hub.services.work_views import AgentView, OfferView, agent_view
-from hub.store.queries import bulk
+from hub.store.queries import bulk, conversations, items
 from hub.store.queries.rows import Row, dicts
 from hub.store.tx import Tx
 
@@ -94,6 +95,28 @@ async def end_wrap_up(deps: Deps, viewer: Viewer, item_id: str) -> Outcome:
     if row is None or row["handler_agent_id"] != viewer.agent_id:
         raise NotFound
     return await _order(deps, WrapUpDone(ItemId(item_id), viewer.agent_id))
+
+
+async def opened(deps: Deps, viewer: Viewer, conversation_id: str) -> bool:
+    """Tell the router that the handler looks at work they were given without asking.
+
+    Work that nobody looks at within the queue's time goes back; False when there was nothing to
+    tell.
+    """
+
+    def unit(tx: Tx) -> ItemId | None:
+        row = conversations.conversation(tx, conversation_id)
+        if row is None or row["handler_agent_id"] != viewer.agent_id or row["item_id"] is None:
+            return None
+        found = dicts(tx, items.ONE, {"id": row["item_id"]})
+        item = items.item_of(found[0]["body"]) if found else None
+        return item.id if item is not None and item.opened_at is None else None
+
+    item_id = await deps.db.read(unit)
+    if item_id is None:
+        return False
+    outcome = await deps.router.submit(Opened(item_id, AgentId(viewer.agent_id)))
+    return outcome.ok
 
 
 async def _require_own(deps: Deps, viewer: Viewer, offer_id: str) -> None:

@@ -9,7 +9,7 @@ from aiohttp import WSServerHandshakeError
 
 from hub.ingress.live_channels import LiveChannels
 from hub.model.ids import new_id
-from hub.model.router_commands import Presence
+from hub.model.router_commands import Opened, Presence
 from hub.store.follower import Follower
 from tests.api.conftest import AlwaysReady, House, RecordingIngress, open_deps
 from tests.api.talk import PUBLIC_URL, Town, build_town
@@ -341,3 +341,16 @@ async def test_a_server_that_goes_says_so(town):
         closing = asyncio.create_task(town.app[_live()].close())
         assert await socket.closed() == 1001
         await closing
+
+
+async def test_looking_at_given_work_is_told_to_the_router(town):
+    ada, bob = await town.person("ada"), await town.person("bob")
+    conversation = await town.write("first")
+    await town.hold(conversation, handler=ada)
+    async with ada.live() as mine, bob.live() as other:
+        for socket in (other, mine):
+            await socket.ws.send_json({"type": "viewing", "conversation_id": conversation})
+            await socket.until("viewers")
+        while not (looks := [one for one in town.router.commands if isinstance(one, Opened)]):
+            await asyncio.sleep(0.01)
+    assert [one.agent_id for one in looks] == [ada.agent_id]
