@@ -71,11 +71,36 @@ SPAM = "AND c.spam"
 def page_ids(
     tx: Tx, branches: Sequence[Branch], sort: Sort, after: Key | None, limit: int
 ) -> list[Key]:
-    """Return one page of keys over several branches, merged in order, each conversation once."""
+    """Return one page of keys over several branches, merged in order, each conversation once.
+
+    Of many branches only the heads are read at first: a page of fifty over sixty branches needs a
+    few rows of each. What lies behind the head of a branch that goes on is not certain; when the
+    certain part is no full page, every branch is read for a whole page.
+    """
     if not branches:
         return []
+    page = min(limit, MAX_PAGE)
+    each = page if len(branches) <= FEW else min(page, max(8, 4 * page // len(branches)))
+    found = _read(tx, branches, sort, after, each)
+    if each < page:
+        certain = _certain(found, sort, each)
+        if certain is not None and len(certain) < page:
+            found, certain = _read(tx, branches, sort, after, page), None
+        if certain is not None:
+            return certain[:page]
+    return _merged(found, sort)[:page]
+
+
+FEW = 8
+"""Up to so many branches are read for a whole page at once."""
+
+
+def _read(
+    tx: Tx, branches: Sequence[Branch], sort: Sort, after: Key | None, each: int
+) -> dict[int, list[Key]]:
+    """Return the first `each` keys of every branch, by the branch's number."""
     shape = tuple((b.queue_id is not None, b.handler is not None, b.extra) for b in branches)
-    params: dict[str, Any] = {"page": min(limit, MAX_PAGE)}
+    params: dict[str, Any] = {"each": each}
     if after is not None:
         params |= {"after_value": after.value, "after_id": after.id}
     for n, branch in enumerate(branches):
@@ -84,8 +109,26 @@ def page_ids(
             params[f"q{n}"] = branch.queue_id
         if branch.handler is not None:
             params[f"h{n}"] = branch.handler
-    statement = _page(shape, sort, after is not None)
-    return [Key(int(row[0]), str(row[1])) for row in tx.run(statement, params)]
+    out: dict[int, list[Key]] = {}
+    for value, id_, n in tx.run(_page(shape, sort, after is not None), params):
+        out.setdefault(int(n), []).append(Key(int(value), str(id_)))
+    return out
+
+
+def _merged(found: dict[int, list[Key]], sort: Sort) -> list[Key]:
+    """Return the keys of all branches in order; one that came by two branches once."""
+    keys = dict.fromkeys(key for branch in found.values() for key in branch)
+    newest_first = _COLUMN[sort][1] == "DESC"
+    return sorted(keys, key=lambda key: (key.value, key.id), reverse=newest_first)
+
+
+def _certain(found: dict[int, list[Key]], sort: Sort, each: int) -> list[Key] | None:
+    """Return the keys that nothing unread can come before; None when all was read."""
+    places = {key: place for place, key in enumerate(_merged(found, sort))}
+    cuts = [max(places[key] for key in keys) for keys in found.values() if len(keys) >= each]
+    if not cuts:
+        return None
+    return list(places)[: min(cuts) + 1]
 
 
 @cache
@@ -102,18 +145,12 @@ def _page(shape: tuple[tuple[bool, bool, str], ...], sort: Sort, after: bool) ->
             where.append(f"(c.{column}, c.id) {beyond} (:after_value, :after_id)")
         # Only column names and conditions of this module are put in; values are parameters.
         seek = (
-            f"(SELECT c.{column} AS v, c.id AS id FROM conversation c",
+            f"(SELECT c.{column} AS v, c.id AS id, {n} AS n FROM conversation c",
             f"WHERE {' AND '.join(where)} {extra}",
-            f"ORDER BY c.{column} {direction}, c.id {direction} LIMIT :page) b{n}",
+            f"ORDER BY c.{column} {direction}, c.id {direction} LIMIT :each) b{n}",
         )
-        parts.append(" ".join(("SELECT * FROM", *seek)))
-    # UNION, not UNION ALL: a row may come by two branches.
-    union = f"({' UNION '.join(parts)}) u"
-    order = f"ORDER BY v {direction}, id {direction} LIMIT :page"
-    return stmt(
-        text(" ".join(("SELECT v, id FROM", union, order))),
-        name=f"list.{sort.value}.{len(shape)}",
-    )
+        parts.append(" ".join(("SELECT v, id, n FROM", *seek)))
+    return stmt(text(" UNION ALL ".join(parts)), name=f"list.{sort.value}.{len(shape)}")
 
 
 _own = _cu.alias("own")
