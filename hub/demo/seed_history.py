@@ -14,6 +14,7 @@ from hub.demo.people import COLLEAGUES, MAIL_DOMAIN
 from hub.demo.pictures import MadeFile, make_file
 from hub.demo.seed_company import SLACK_TEAM
 from hub.model.address import Address, Assurance, IdentityKind
+from hub.model.case import CaseType, Severity
 from hub.model.channel import (
     ClaimedAddress,
     InboundItem,
@@ -33,6 +34,7 @@ from hub.model.router_commands import (
     Command,
     Complete,
     CustomerWrote,
+    Outcome,
     Presence,
     PresenceMove,
     Take,
@@ -41,7 +43,7 @@ from hub.model.visibility import Viewer
 from hub.model.work import WorkItem
 from hub.routing.state import RouterState
 from hub.routing.step import step
-from hub.services import deliver, dispatch, people
+from hub.services import cases, deliver, dispatch, marks, people
 from hub.services.access import find_viewer
 from hub.services.deps import ChannelInfo, Deps
 from hub.services.notes import Note, write_note
@@ -71,7 +73,7 @@ class History:
 
     def __init__(self, deps: Deps, channels: Mapping[str, ChannelInfo], start: datetime) -> None:
         self._clock = ManualClock(start)
-        self._deps = replace(deps, clock=self._clock)
+        self._deps = replace(deps, clock=self._clock, router=self)
         self._channels = channels
         self._talks: dict[int, _Open] = {}
         self._agents: dict[str, Viewer] = {}
@@ -85,7 +87,7 @@ class History:
             self._clock.set(moment.at)
             await self._play(moment)
         for viewer in self._agents.values():
-            await self._route(Presence(viewer.agent_id, PresenceMove.SIGN_OUT))
+            await self.submit(Presence(viewer.agent_id, PresenceMove.SIGN_OUT))
 
     async def finish(self, cursor: int) -> None:
         """Note that the router has nothing to do with events up to `cursor`."""
@@ -102,9 +104,9 @@ class History:
             if row["email"] in emails:
                 viewer = await find_viewer(self._deps, row["id"])
                 self._agents[row["email"]] = viewer
-                await self._route(Presence(viewer.agent_id, PresenceMove.SIGN_IN))
+                await self.submit(Presence(viewer.agent_id, PresenceMove.SIGN_IN))
                 # Nobody is offered anything: history says who took what.
-                await self._route(Presence(viewer.agent_id, PresenceMove.SET_PAUSE, "meeting"))
+                await self.submit(Presence(viewer.agent_id, PresenceMove.SET_PAUSE, "meeting"))
 
     async def _play(self, moment: Moment) -> None:
         talk = moment.talk
@@ -112,7 +114,8 @@ class History:
             case Kind.WRITES:
                 await self._writes(talk, moment.turn)
             case Kind.TAKES:
-                await self._route(Take(self._talks[talk.number].item.id, self._agent(talk)))
+                await self.submit(Take(self._talks[talk.number].item.id, self._agent(talk)))
+                await self._classifies(talk)
             case Kind.ANSWERS:
                 await self._answers(talk, talk.dialogue.agent[moment.turn])
             case Kind.NOTES:
@@ -125,7 +128,7 @@ class History:
                 done = Complete(
                     item_id, talk.dialogue.disposition, by=self._agent(talk), solve_case=True
                 )
-                await self._route(done)
+                await self.submit(done)
 
     def _agent(self, talk: PastTalk) -> AgentId:
         return self._agents[talk.agent.email].agent_id
@@ -136,11 +139,11 @@ class History:
         await self._receive(channel, said_by(talk, turn, channel, self._clock.now()))
         known = self._talks.get(talk.number)
         if known is not None:
-            await self._route(CustomerWrote(known.item.id))
+            await self.submit(CustomerWrote(known.item.id))
             return
         arrived = (await dispatch.load_live(self._deps)).new
         for arrival in await arrivals_of(self._deps, arrived):
-            await self._route(arrival)
+            await self.submit(arrival)
         item = arrived[-1]
         self._talks[talk.number] = _Open(str(item.conversation_id), item)
 
@@ -150,11 +153,22 @@ class History:
         await receive(self._deps, Arrival(channel, request, Intake((item,)), new_id()))
 
     # --- the agent ------------------------------------------------------------------------------
+    async def _classifies(self, talk: PastTalk) -> None:
+        """Say what sort of matter it is."""
+        known, viewer = self._talks[talk.number], self._agents[talk.agent.email]
+        said = talk.dialogue
+        case = await cases.show_case(self._deps, viewer, known.item.case_id)
+        change = cases.CaseChange(
+            CaseType(said.type), severity=Severity(said.severity), title=said.subject or None
+        )
+        await cases.change_case(self._deps, viewer, case.id, change, case.version)
+        await marks.change_tags(self._deps, viewer, known.conversation_id, said.tags, ())
+
     async def _answers(self, talk: PastTalk, text: str) -> None:
         known, viewer = self._talks[talk.number], self._agents[talk.agent.email]
         reply = Reply(new_id(), text)
         await send_reply(self._deps, viewer, _author(talk, viewer), known.conversation_id, reply)
-        await self._route(AgentReplied(known.item.id, viewer.agent_id))
+        await self.submit(AgentReplied(known.item.id, viewer.agent_id))
         channel = self._channels[talk.way]
         for due in await deliver.due(self._deps, [channel.id]):
             row = await deliver.claim(self._deps, due.id, HOLDER)
@@ -168,11 +182,14 @@ class History:
                 await self._receive(channel, report)
 
     # --- the router -----------------------------------------------------------------------------
-    async def _route(self, command: Command) -> None:
+    async def submit(self, command: Command) -> Outcome:
+        """Carry out a command as the router's worker would; use cases ask here too."""
         now = self._clock.now()
         result = step(self._state, command, now)
         if not result.empty:
-            await dispatch.write(self._deps, self._epoch, [dispatch.Decision(result, now, command)])
+            decision = dispatch.Decision(result, now, command)
+            await dispatch.write(self._deps, self._epoch, [decision])
+        return result.outcome
 
 
 def said_by(talk: PastTalk, turn: int, channel: ChannelInfo, at: datetime) -> InboundMessage:

@@ -39,7 +39,7 @@ from hub.services.deps import ChannelInfo, Deps
 log = structlog.get_logger(__name__)
 
 SEED = 2026
-TALKS = 140
+TALKS = 120
 """Conversations of the history."""
 SHOP = "https://www.huaxin.example"
 UNCONFIRMED = "daniel.fox@mail.example"
