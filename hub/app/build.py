@@ -164,8 +164,12 @@ async def _assemble(
         leases=Leases(deps, process),
         router=router,
         watch=ConfigWatch(deps, channels, follower),
-        health=Health(spool, folder),
+        health=Health(spool, folder, database_file=_database_file(settings)),
     )
+
+
+def _database_file(settings: Settings) -> Path | None:
+    return Path(settings.database.removeprefix("sqlite:///")) if settings.on_sqlite else None
 
 
 def spool_folder(settings: Settings) -> Path:

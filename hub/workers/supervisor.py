@@ -1,4 +1,8 @@
-"""Keeps loops alive: restart with back-off, a metric, and an end when one dies all the time."""
+"""Keeps loops alive: restart with back-off, a metric, and an end when one dies all the time.
+
+A store that is away is no fault of a loop: the hub goes on taking what it can spool, and every loop
+begins anew when the store is back.
+"""
 
 import asyncio
 from collections import deque
@@ -7,10 +11,14 @@ from time import monotonic
 
 import structlog
 
+from hub.model.errors import StoreUnavailable
+
 log = structlog.get_logger(__name__)
 
 DEATHS_LIMIT = 5
 DEATHS_WINDOW_S = 60.0
+STORE_PAUSE_S = 0.5
+STORE_SAID_EVERY_S = 30.0
 
 Loop = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -48,13 +56,19 @@ class Supervisor:
 
     async def _keep(self, name: str, loop: Loop) -> None:
         deaths: deque[float] = deque(maxlen=DEATHS_LIMIT)
-        pause_s = 0.2
+        pause_s, said = 0.2, -STORE_SAID_EVERY_S
         while not self._stop.is_set():
             try:
                 await loop(self._stop)
                 return
             except asyncio.CancelledError:
                 raise
+            except StoreUnavailable as error:
+                if monotonic() - said >= STORE_SAID_EVERY_S:
+                    said = monotonic()
+                    log.warning("loop.waits_for_store", loop=name, code=error.code)
+                await pause(self._stop, STORE_PAUSE_S)
+                continue
             except Exception:
                 log.exception("loop.died", loop=name)
             deaths.append(monotonic())
