@@ -88,6 +88,7 @@ class Feed:
         self.ticket = ticket
         self.name = name
         self.viewer = viewer
+        self.sight = sight_of(viewer)
         self.position = self.sent = after or 0
         self.over: tuple[int, str] | None = None
         self.ended = asyncio.Event()
@@ -173,6 +174,7 @@ class Feed:
             # Other roles close the socket (trust.md 16): all it holds was read with the old ones.
             roles = viewer.roles != self.viewer.roles or viewer.scopes != self.viewer.scopes
             self.viewer = viewer
+            self.sight = sight_of(viewer)
             self._seen.clear()
             if roles:
                 self.end(ACCESS_CHANGED, "access_changed")
@@ -183,7 +185,7 @@ class Feed:
 
     def _judge(self, one: Pushed) -> bytes | None:
         talk = one.conversation_id
-        fit = one.fit(self.viewer)
+        fit = one.fit(self.viewer, self.sight)
         if fit is Fit.NONE:
             if talk is None or one.audience is None or not self._knew(one, talk):
                 return None
@@ -194,7 +196,7 @@ class Feed:
             known = self._seen.get(talk)
             self._note(talk, seen=True)
             if known is False or (
-                known is None and one.before is not None and not one.before.seen_by(self.viewer)
+                known is None and one.before is not None and not one.before.seen_in(self.sight)
             ):
                 tail = _entered(one, tail)
         return self._frame(one.event.seq, tail)
@@ -205,9 +207,9 @@ class Feed:
         if known is not None:
             return known
         if one.before is not None:
-            return one.before.seen_by(self.viewer)
+            return one.before.seen_in(self.sight)
         # Nobody remembers: whoever the event itself concerned could see it then.
-        sight, me = sight_of(self.viewer), self.viewer.agent_id
+        sight, me = self.sight, self.viewer.agent_id
         named = {one.event.queue, one.event.data.get("from")}
         return bool(sight.queue_ids & named) or (
             sight.personal is not None and me in {one.event.agent, one.event.actor, *named}

@@ -20,7 +20,7 @@ import orjson
 
 from hub.model.clock import iso
 from hub.model.events import LoggedEvent
-from hub.model.visibility import Role, Viewer, may_administer, may_supervise, sight_of
+from hub.model.visibility import Role, Sight, Viewer, may_administer, may_supervise
 from hub.services import work_views
 from hub.services.views import View, case_view, conversation_view, message_view, when
 from hub.store.queries import bulk, deliveries, lists, messages
@@ -72,13 +72,13 @@ class Pushed:
         """The conversation whose list entry this event moves, if it is about one."""
         return None if self.noun in {"offer", "draft"} else self.event.conversation
 
-    def fit(self, viewer: Viewer) -> Fit:
-        """Judge, now, how much of the event a viewer is sent."""
+    def fit(self, viewer: Viewer, sight: Sight) -> Fit:
+        """Judge, now, how much of the event a viewer is sent; `sight` is the viewer's."""
         if not viewer.active:
             return Fit.NONE
         match self.noun:
             case "offer":
-                return self._offer(viewer)
+                return self._offer(viewer, sight)
             case "draft":
                 return Fit.FULL if viewer.agent_id == self.event.agent else Fit.NONE
             case "agent" | "queue" | "channel":
@@ -90,25 +90,24 @@ class Pushed:
                 allowed = may_administer(viewer) or Role.SUPERVISOR in viewer.roles
                 return Fit.FULL if allowed else Fit.NONE
             case _:
-                return self._talk(viewer)
+                return self._talk(sight)
 
-    def _offer(self, viewer: Viewer) -> Fit:
-        seen = self.audience is not None and self.audience.seen_by(viewer)
+    def _offer(self, viewer: Viewer, sight: Sight) -> Fit:
+        seen = self.audience is not None and self.audience.seen_in(sight)
         asked = viewer.agent_id == self.event.agent
         if asked or (seen and self.audience and may_supervise(viewer, self.audience.queue_id)):
             return Fit.FULL if seen else Fit.BARE
         return Fit.NONE
 
-    def _talk(self, viewer: Viewer) -> Fit:
+    def _talk(self, sight: Sight) -> Fit:
         if self.event.conversation is None:
             if self.noun in {"customer", "identity"}:
-                known = self.audience is not None and self.audience.opens_family(viewer)
+                known = self.audience is not None and self.audience.opens_family(sight)
                 return Fit.FULL if known else Fit.NONE
-            sight = sight_of(viewer)
             return Fit.FULL if sight.everything or self.queue_id in sight.queue_ids else Fit.NONE
-        if self.audience is None or not self.audience.seen_by(viewer):
+        if self.audience is None or not self.audience.seen_in(sight):
             return Fit.NONE
-        if self.entity_audience is not None and not self.entity_audience.seen_by(viewer):
+        if self.entity_audience is not None and not self.entity_audience.seen_in(sight):
             return Fit.BARE
         return Fit.FULL
 

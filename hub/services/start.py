@@ -168,7 +168,7 @@ def _sees(tx: Tx, viewer: Viewer, identity: Row, now: datetime) -> bool:
     """Tell whether the viewer sees the customer, or nobody has talked with them yet."""
     customer_id = identity["customer_id"]
     audience = customer_audiences_of(tx, [customer_id], now).get(customer_id)
-    return audience is None or audience.opens_family(viewer)
+    return audience is None or audience.opens_family(sight_of(viewer))
 
 
 def _open(  # noqa: PLR0913 - one start, all of it

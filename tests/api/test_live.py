@@ -10,6 +10,7 @@ from aiohttp import WSServerHandshakeError
 from hub.ingress.live_channels import LiveChannels
 from hub.model.ids import new_id
 from hub.model.router_commands import Opened, Presence
+from hub.model.visibility import Viewer
 from hub.store.follower import Follower
 from tests.api.conftest import AlwaysReady, House, RecordingIngress, open_deps
 from tests.api.talk import PUBLIC_URL, Town, build_town
@@ -227,7 +228,10 @@ async def test_origin_login_and_the_number_of_sockets_are_checked(town):
     assert await refused({"Authorization": "Bearer "}) == 401
     assert (await town.client.get("/api/v1/live", headers=ada.headers)).status == 400
     hub = town.app[_live()]
-    opened = [hub.open(_ticket(ada), None, None) for _ in range(hub.limits.per_person)]
+    opened = [
+        hub.open(_ticket(ada), Viewer(ada.agent_id, frozenset()), None)
+        for _ in range(hub.limits.per_person)
+    ]
     assert await refused(ada.headers) == 429
     for feed in opened:
         hub.leave(feed)

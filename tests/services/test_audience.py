@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from hub.model.visibility import sight_of
 from hub.store.queries import history
 from hub.store.queries.audience import audiences_of, customer_audiences_of
 from hub.store.queries.customers import family_of, root_of
@@ -28,7 +29,7 @@ async def test_every_viewer_is_judged_alike(world: World, seed: int) -> None:
             assert seen == visible_ids(tx, conversations, viewer, START), viewer
             for customer in customers:
                 family = family_of(tx, root_of(tx, customer))
-                known = customer in people and people[customer].opens_family(viewer)
+                known = customer in people and people[customer].opens_family(sight_of(viewer))
                 assert known == history.sees_customer(tx, viewer, family, START), viewer
 
     await world.deps.db.read(look)
