@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -35,7 +36,7 @@ async def sql(world: World, statement: str) -> None:
     await world.deps.db.run(lambda tx: tx.execute(stmt(text(statement))))
 
 
-async def events_after(world: World, seq: int) -> list[LoggedEvent]:
+async def events_after(world: Any, seq: int) -> list[LoggedEvent]:
     def unit(tx: Tx) -> list[LoggedEvent]:
         rows = tx.run(
             stmt(

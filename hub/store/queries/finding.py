@@ -24,7 +24,7 @@ _cu = table(Customer)
 
 KINDS = ("message", "customer", "case")
 NEWEST = 2**63 - 1
-WINDOWS = (200, 800)
+WINDOWS = (400, 600)
 """Hits looked at, one window after another, until a page is full; then the page ends short."""
 
 _WINDOW: dict[DialectName, str] = {
