@@ -80,7 +80,7 @@ def page_ids(
     if not branches:
         return []
     page = min(limit, MAX_PAGE)
-    each = page if len(branches) <= FEW else min(page, max(8, 4 * page // len(branches)))
+    each = page if len(branches) <= FEW else min(page, max(12, 4 * page // len(branches)))
     found = _read(tx, branches, sort, after, each)
     if each < page:
         certain = _certain(found, sort, each)
