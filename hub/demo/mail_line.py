@@ -7,6 +7,7 @@ own listener, or by LMTP into a dovecot whose mailbox the hub watches.
 import asyncio
 import email.policy
 import smtplib
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import format_datetime, formataddr, make_msgid, parseaddr
@@ -25,6 +26,22 @@ CHECKER = "mx.huaxin.example"
 _TRIES_S = (0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a person's mail program needs of a mail to answer it."""
+
+    message_id: str
+    references: str
+    date: str
+    text: str
+
+    def quoted(self, language: str) -> str:
+        """Return the mail as programs put it below an answer."""
+        said = "写道：" if language.startswith("zh") else "wrote:"
+        head = f"On {self.date}, Huaxin Telecom <{MAILBOX}> {said}"
+        return "\n".join([head, *(f"> {line}" for line in self.text.strip().splitlines())])
+
+
 class MailRoom:
     """The mail servers around the hub.
 
@@ -38,7 +55,7 @@ class MailRoom:
         self.delivery_port = 0
         self.lmtp = False
         self._server: asyncio.Server | None = None
-        self._threads: dict[str, tuple[str, str]] = {}
+        self._threads: dict[str, Received] = {}
 
     async def start(self) -> int:
         """Listen on a free port for mails to customers and return it."""
@@ -56,9 +73,9 @@ class MailRoom:
         if self._server is not None:
             self._server.close()
 
-    def last_from_us(self, address: str) -> tuple[str, str]:
-        """Return Message-ID and references of the last mail the hub sent to an address."""
-        return self._threads.get(address, ("", ""))
+    def last_from_us(self, address: str) -> "Received | None":
+        """Return the last mail the hub sent to an address."""
+        return self._threads.get(address)
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope
@@ -72,7 +89,7 @@ class MailRoom:
             known = parseaddr(address)[1].lower()
             message_id = str(mail.get("Message-ID", ""))
             references = f"{mail.get('References', '')} {message_id}".strip()
-            self._threads[known] = (message_id, references)
+            self._threads[known] = Received(message_id, references, str(mail["Date"]), text)
             self.ears.told(known, text)
         return "250 2.0.0 OK"
 
@@ -115,12 +132,12 @@ class MailLine:
     ) -> None:
         self._room, self._person, self._confirmed = room, person, confirmed
         self._subject = subject
-        self._answered = False
+        self._answer: Received | None = None
         room.ears.listen(person.email, self._hear(heard))
 
     def _hear(self, heard: Heard) -> Heard:
         def call(text: str) -> None:
-            self._answered = True
+            self._answer = self._room.last_from_us(self._person.email)
             heard(text)
 
         return call
@@ -159,10 +176,12 @@ class MailLine:
         mail["To"] = formataddr(("Huaxin Telecom", MAILBOX))
         mail["Date"] = format_datetime(utc_now())
         mail["Message-ID"] = make_msgid(domain=domain)
-        mail["Subject"] = f"Re: {self._subject}" if self._answered else self._subject
-        if self._answered:
-            answered, references = self._room.last_from_us(person.email)
-            mail["In-Reply-To"], mail["References"] = answered, references
+        answer = self._answer
+        mail["Subject"] = self._subject if answer is None else f"Re: {self._subject}"
         farewell = "此致\n" if person.language.startswith("zh") else "Kind regards,\n"
-        mail.set_content(f"{text}\n\n{farewell}{person.name}\n")
+        body = f"{text}\n\n{farewell}{person.name}\n"
+        if answer is not None:
+            mail["In-Reply-To"], mail["References"] = answer.message_id, answer.references
+            body += f"\n{answer.quoted(person.language)}\n"
+        mail.set_content(body)
         return mail

@@ -263,6 +263,8 @@ async function show(id) {
   $("nothing").hidden = true;
   $("talk").hidden = false;
   $("typing").textContent = $("said").textContent = "";
+  $("composer").elements.mode.value = "reply";
+  $("composer").classList.remove("note");
   $("messages").replaceChildren();
   for (const message of page.items) showHere(message);
   $("messages").scrollTop = $("messages").scrollHeight;
@@ -300,6 +302,7 @@ function showHere(message) {
 function systemLine(line) {
   const known = WORDS[language].system[line?.code];
   const params = { ...line };
+  if (params.disposition === "solved") params.disposition = t("disposition");
   for (const key of ["agent", "from", "to"]) params[key] = nameOf(params[key]) || params[key];
   return known ? fill(known, params) : line?.code || "";
 }
