@@ -13,7 +13,15 @@ from typing import Protocol
 import structlog
 
 from hub.ingress.live_channels import Live, LiveChannels
-from hub.model.channel import Intake, ItemOutcome, RawRequest, RawResponse
+from hub.model.channel import (
+    ContactSignal,
+    InboundMessage,
+    Intake,
+    ItemOutcome,
+    MessageChange,
+    RawRequest,
+    RawResponse,
+)
 from hub.model.errors import PayloadInvalid, SignatureRejected, StoreUnavailable
 from hub.model.ids import new_id
 from hub.services.deps import Deps
@@ -105,6 +113,20 @@ class Ingress:
         for outcome in outcomes:
             self._meter.intake(kind, outcome.value)
         return Taken(intake, outcomes)
+
+    async def sender(self, channel_id: str, request: RawRequest) -> str:
+        """Return whose request it is: those of one sender are stored in their order.
+
+        Raises:
+            NotFound, PayloadInvalid: as `replay`.
+        """
+        live = self._channels.get(channel_id)
+        for item in (await self._parse(live, request)).items:
+            if isinstance(item, InboundMessage | ContactSignal):
+                return item.sender.value
+            if isinstance(item, MessageChange) and item.as_message is not None:
+                return item.as_message.sender.value
+        return ""
 
     async def replay(self, channel_id: str, request: RawRequest, intake_id: str) -> Taken:
         """Store a request of the spool or the log: verified before, so only parsed again.

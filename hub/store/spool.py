@@ -11,12 +11,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import structlog
 
-from hub.model.errors import StoreUnavailable
+from hub.model.errors import HubError, StoreUnavailable
 from hub.model.ids import new_id
 from hub.store.crypto import Keyring, place
 from hub.store.spoolfile import SpoolFile
@@ -91,13 +92,26 @@ class Spool:
         Raises:
             HubError: `secret_unreadable`: its key is gone or the file was tampered with.
         """
-        refs = self._waiting.get(channel_id)
-        if not refs:
-            return None
-        ref = refs[0]
-        sealed = await self._in_thread(ref.file.read, ref.serial)
-        body = self._keyring.decrypt(sealed, _place(ref))
-        return SpooledRequest(channel_id, body, ref)
+        found = await self.first(channel_id, 1)
+        return found[0] if found else None
+
+    async def first(self, channel_id: str, limit: int) -> list[SpooledRequest]:
+        """Return up to `limit` of a channel's requests in order, up to one that cannot be opened.
+
+        Raises:
+            HubError: `secret_unreadable`: that is the first one (see `skip`).
+        """
+        found: list[SpooledRequest] = []
+        for ref in list(islice(self._waiting.get(channel_id, ()), limit)):
+            sealed = await self._in_thread(ref.file.read, ref.serial)
+            try:
+                body = self._keyring.decrypt(sealed, _place(ref))
+            except HubError:
+                if not found:
+                    raise
+                break
+            found.append(SpooledRequest(channel_id, body, ref))
+        return found
 
     async def done(self, request: SpooledRequest) -> None:
         """Let a request go: it is stored, or it will never be."""
