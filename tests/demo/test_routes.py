@@ -74,7 +74,7 @@ def test_both_languages_have_every_word() -> None:
     english, chinese = script.split('"zh-CN": {', 1)
     chinese = chinese.split("const store", 1)[0]
     english = english.split("const WORDS", 1)[1]
-    words = [set(re.findall(r"[{,]\s*(\w+):(?= [\"{])", part)) for part in (english, chinese)]
+    words = [set(re.findall(r"[{,]\s*(\w+):(?= [\"{])", part)) for part in (english, "{" + chinese)]
     assert words[0] - {"en"} == words[1]
     page = (first.FOLDER / "index.html").read_text(encoding="utf-8")
     used = set(re.findall(r'data-(?:t|label|hint)="(\w+)"', page))
