@@ -1,0 +1,1 @@
+"""The whole hub as a process, with real servers around it."""
