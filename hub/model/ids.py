@@ -71,7 +71,6 @@ class IdSource:
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
-
     def _random_bytes(self) -> bytes:
         """Return 8 random bytes, drawn from the kernel 4 kB at a time; the lock is held.
 

@@ -12,6 +12,7 @@ which may have different owners, stay apart.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 import phonenumbers
@@ -63,6 +64,7 @@ def parse_address(
     return Address(kind, text, scope)
 
 
+@lru_cache(maxsize=4096)
 def canonical(address: Address, *, region: str = DEFAULT_REGION) -> Address:
     """Return what is looked up for an address a network gave. Never raises.
 

@@ -4,13 +4,20 @@ The customer's own, else that of the last message, else the channel's, else the 
 (house.md). Only languages there are texts for count; any other is passed over.
 """
 
-import unicodedata
+import re
 
 from hub.texts import LANGUAGES
 
 HAN_SHARE = 0.3
 """From this share of Han characters among the letters on, a text is Chinese."""
 _READ_CHARS = 4_000
+_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# ASCII, Latin-1, Extended-A/B, Additional, and the full-width forms; ª º × ÷ are no letters here.
+_LATIN_SET = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff\uff21-\uff3a\uff41-\uff5a"
+_LATIN = re.compile(f"[{_LATIN_SET}]")
+_OTHER_LETTERS = re.compile(
+    f"[^\\W\\d_{_LATIN_SET}\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 _MIN_WORDS, _MIN_LETTERS = 3, 12
 _NEAREST = {"zh": "zh-CN", "en": "en"}
 
@@ -21,17 +28,11 @@ def language_of(text: str) -> str | None:
     Digits, signs and emoji do not count. A short Latin text ("ok", an order number) says nothing:
     Chinese customers write those too.
     """
-    han = latin = other = 0
     sample = text[:_READ_CHARS]
-    for char in sample:
-        if not char.isalpha():
-            continue
-        if is_han(char):
-            han += 1
-        elif unicodedata.name(char, "").startswith(("LATIN", "FULLWIDTH LATIN")):
-            latin += 1
-        else:
-            other += 1
+    han = len(_HAN.findall(sample))
+    latin = len(_LATIN.findall(sample))
+    rest = _OTHER_LETTERS.findall(sample)
+    other = sum(char.isalpha() for char in rest)
     letters = han + latin + other
     if not letters:
         return None
