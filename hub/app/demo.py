@@ -26,16 +26,19 @@ DATA_DIR = mark.FOLDER
 class Demo:
     """What stands around the hub while the demo runs.
 
+    Args:
+        pace: how many times as lively as usual customers are.
+
     Raises:
         SettingsInvalid: `demo_refused`: another folder's data, another database, another host.
     """
 
     rooms: tuple[Routes, ...] = (demo_api.ROUTES,)
 
-    def __init__(self, settings: Settings, pace: Pace | None = None) -> None:
+    def __init__(self, settings: Settings, pace: float = 1.0) -> None:
         check(settings)
         mark.prepare(settings.data_dir)
-        self._world = World(settings.data_dir, settings.url, SHIPPED, pace or Pace())
+        self._world = World(settings.data_dir, settings.url, SHIPPED, Pace().times(pace))
         self._house: House | None = None
 
     async def prepare(self, house: House) -> None:

@@ -30,6 +30,9 @@ def serve(
     data_dir: DataOption = None,
     loops: Annotated[bool, typer.Option(help="Run the working loops here too.")] = True,
     demo: Annotated[bool, typer.Option("--demo", help="A living inbox, made up.")] = False,
+    pace: Annotated[
+        float, typer.Option(min=0.1, max=20.0, help="With --demo: how many times as lively.")
+    ] = 1.0,
 ) -> None:
     """Serve HTTP and run the loops until SIGTERM."""
     from hub.app.logs import set_up_logging
@@ -37,14 +40,14 @@ def serve(
     from hub.app.server import serve as run
 
     if demo:
-        serve_demo(host, port, data_dir)
+        serve_demo(host, port, data_dir, pace)
         return
     settings = load(host=host, port=port, data_dir=data_dir)
     set_up_logging(settings.log_level, settings.log_format)
     run_loop(run(settings, say, mode=Mode(work=loops)))
 
 
-def serve_demo(host: str | None, port: int | None, data_dir: Path | None) -> None:
+def serve_demo(host: str | None, port: int | None, data_dir: Path | None, pace: float) -> None:
     """Serve the demo from its own data folder, with everything around the hub simulated."""
     from hub.app.demo import DATA_DIR, Demo
     from hub.app.logs import set_up_logging
@@ -56,7 +59,7 @@ def serve_demo(host: str | None, port: int | None, data_dir: Path | None) -> Non
     set_up_logging(settings.log_level, settings.log_format)
 
     async def all_of_it() -> None:
-        await run(settings, say, companion=Demo(settings))
+        await run(settings, say, companion=Demo(settings, pace))
 
     try:
         run_loop(all_of_it())

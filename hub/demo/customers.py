@@ -7,7 +7,7 @@ same doors as real ones.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -59,6 +59,15 @@ class Pace:
     linger_s: float = 90.0
     most_open: int = 40
     second_way: float = 0.4
+
+    def times(self, factor: float) -> "Pace":
+        """Return a pace so many times as lively; patience stays what it is."""
+        every, think = self.every_s, self.think_s
+        return replace(
+            self,
+            every_s=(every[0] / factor, every[1] / factor),
+            think_s=(think[0] / factor, think[1] / factor),
+        )
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ class DemoProcess:
 
     async def start(self) -> "DemoProcess":
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hub", "serve", "--demo", cwd=ROOT, env=self.env,
+            sys.executable, "-m", "hub", "serve", "--demo", "--pace", "3", cwd=ROOT, env=self.env,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         self._reading = asyncio.create_task(self._read())

@@ -207,8 +207,7 @@ async function enter(session) {
 function showViews() {
   $("views").replaceChildren(...Object.keys(VIEWS).map((view) => {
     const tab = make("button", { type: "button", textContent: t(view) });
-    tab.setAttribute("role", "tab");
-    tab.setAttribute("aria-selected", String(view === desk.view));
+    tab.setAttribute("aria-pressed", String(view === desk.view));
     tab.addEventListener("click", () => { desk.view = view; showViews(); loadList(); });
     return tab;
   }));
