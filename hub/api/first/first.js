@@ -24,7 +24,7 @@ const WORDS = {
     administrator: "Administrator", auditor: "Auditor", live: "Live", offline: "Reconnecting …",
     typing: "{name} is typing …", customer: "The customer", nameless: "Unknown customer", deleted: "Deleted by the customer",
     edited: "edited", you: "You", noteOnly: "the customer does not see this", waiting: "we answered",
-    open: "we must act", snoozed: "snoozed", resolved: "resolved", closed: "closed",
+    open: "we must act", snoozed: "snoozed", resolved: "Resolved", closed: "closed",
     queued: "queued", sending: "sending", sent: "sent", delivered: "delivered", read: "read",
     failed: "failed", unknown: "perhaps sent", seen: "seen", greeting: "Write to us.",
     queue: "{text}", disposition: "solved", switch: "中文", level: "Level", unconfirmed: "sender not confirmed",
@@ -145,6 +145,7 @@ const VIEWS = {
   mine: (c) => c.handler_agent_id === desk.me.id && ["open", "waiting"].includes(c.state),
   unassigned: (c) => !c.handler_agent_id && c.state === "open",
   all: (c) => ["open", "waiting", "snoozed"].includes(c.state),
+  resolved: (c) => ["resolved", "closed"].includes(c.state),
 };
 const nameOf = (id) => (id === desk.me?.id ? t("you") : desk.agents.get(id)?.display_name || "");
 
@@ -183,13 +184,15 @@ $("log-out").addEventListener("click", async () => {
 async function enter(session) {
   csrf = session.csrf;
   desk.me = session.agent;
+  desk.may = session.powers;
+  if (!desk.may.reply && !desk.may.supervise) desk.view = "all";
   $("login").hidden = true;
   $("desk").hidden = false;
   $("me").textContent = desk.me.display_name;
   const [agents, queues, channels, canned] = await Promise.all([
     call("GET", `${API}/agents`), call("GET", `${API}/queues`).catch(() => ({ items: [] })),
     call("GET", `${API}/channels`).catch(() => ({ items: [] })),
-    call("GET", `${API}/canned-replies`).catch(() => ({ items: [] })),
+    desk.may.reply ? call("GET", `${API}/canned-replies`) : { items: [] },
   ]);
   for (const agent of agents.items) desk.agents.set(agent.id, agent);
   for (const queue of queues.items) desk.queues.set(queue.id, queue.name);
@@ -199,7 +202,9 @@ async function enter(session) {
   showViews();
   showPresence();
   await loadList();
-  await loadOffers();
+  $("composer").hidden = !desk.may.reply;
+  $("presence").hidden = !desk.may.reply;
+  if (desk.may.reply) await loadOffers();
   connect();
 }
 
@@ -278,7 +283,7 @@ function showHead() {
   $("name").textContent = talk.customer_name || t("nameless");
   $("facts").textContent = [t(talk.state), talk.customer_level, desk.queues.get(talk.queue_id), number,
     nameOf(talk.handler_agent_id), talk.subject, talk.sender_confirmed ? "" : t("unconfirmed")].filter(Boolean).join(" · ");
-  const live = ["open", "waiting", "snoozed"].includes(talk.state);
+  const live = desk.may.reply && ["open", "waiting", "snoozed"].includes(talk.state);
   $("resolve").hidden = !live;
   $("take").hidden = !live || talk.handler_agent_id === desk.me.id;
 }
