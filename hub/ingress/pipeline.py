@@ -136,7 +136,7 @@ class Ingress:
         """
         live = self._channels.get(channel_id)
         intake = await self._parse(live, request)
-        arrival = Arrival(live.info, request, intake, intake_id)
+        arrival = Arrival(live.info, request, intake, intake_id, again=True)
         outcomes = await receive(self._deps, arrival)
         for outcome in outcomes:
             self._meter.intake(live.manifest.kind, outcome.value)

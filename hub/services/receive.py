@@ -27,7 +27,6 @@ from hub.services.receive_changes import apply_change, apply_signal, apply_statu
 from hub.services.receive_message import store_message
 from hub.store.crypto import place
 from hub.store.queries import intake as intake_rows
-from hub.store.queries.rows import one_dict
 from hub.store.tx import Tx
 from hub.unify.address import canonical
 from hub.unify.identity import Claim
@@ -40,6 +39,7 @@ class Arrival:
     Attributes:
         intake_id: of this request; a spooled copy carries the same, so that the two meet.
         cursor: of a fetching channel, stored in the same unit.
+        again: a copy out of the spool or the log: the first may have been stored.
     """
 
     channel: ChannelInfo
@@ -47,6 +47,7 @@ class Arrival:
     intake: Intake
     intake_id: str
     cursor: str | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,9 @@ async def receive(deps: Deps, arrival: Arrival) -> tuple[ItemOutcome, ...]:
     headers = shown_headers(arrival.request)
 
     def unit(tx: Tx) -> tuple[ItemOutcome, ...]:
-        if one_dict(tx, intake_rows.LOG_SEEN, {"id": arrival.intake_id}) is not None:
-            # The first attempt committed after its deadline; this is its spooled copy.
+        if arrival.again and intake_rows.was_logged(tx, arrival.intake_id):
+            # The first attempt committed after its deadline; this is its spooled copy. The other
+            # way round the row of the log is a duplicate, and nothing of the late unit is kept.
             return tuple(ItemOutcome.DUPLICATE for _ in ready)
         outcomes = tuple(_apply(tx, deps, channel, one, now) for one in ready)
         for outcome in set(outcomes):

@@ -121,7 +121,8 @@ def decide_identity(
     else:
         decision = _signed(book, facts) or _by_sender(book, facts)
     settled = (decision.customer_id, decision.absorb)
-    return replace(decision, suggestions=suggest(book, facts, lookalikes, settled=settled))
+    suggestions = suggest(book, facts, lookalikes, settled=settled)
+    return replace(decision, suggestions=suggestions) if suggestions else decision
 
 
 def _not_confirmed(book: Book, facts: IdentityFacts) -> IdentityDecision:

@@ -91,7 +91,7 @@ def resolve_root(
 
 def unconfirmed(address: Address) -> Address:
     """Return the address under which unconfirmed mail of it is filed."""
-    return replace(address, scope=UNCONFIRMED_SCOPE)
+    return Address(address.kind, address.value, UNCONFIRMED_SCOPE)
 
 
 def addresses_to_load(facts: IdentityFacts) -> tuple[Address, ...]:
@@ -107,9 +107,11 @@ class Book:
         self, rows: Iterable[KnownIdentity], merged_into: Mapping[CustomerId, CustomerId]
     ) -> None:
         self._merged_into = merged_into
-        self._rows = {
-            row.address: replace(row, customer_id=self.root(row.customer_id)) for row in rows
-        }
+        self._rows = {row.address: self._resolved(row) for row in rows}
+
+    def _resolved(self, row: KnownIdentity) -> KnownIdentity:
+        root = self.root(row.customer_id)
+        return row if root == row.customer_id else replace(row, customer_id=root)
 
     def row(self, address: Address) -> KnownIdentity | None:
         """Return the row of an address, its customer resolved."""

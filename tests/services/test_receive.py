@@ -3,11 +3,15 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import text
 
 from hub.model.address import Address, Assurance, IdentityKind
-from hub.model.channel import ClaimedAddress, InboundMessage, ItemOutcome
+from hub.model.channel import ClaimedAddress, InboundMessage, Intake, ItemOutcome, RawRequest
 from hub.model.content import Content
+from hub.model.errors import Conflict
+from hub.model.ids import new_id
+from hub.services.receive import Arrival, receive
 from hub.store.statement import stmt
 from hub.store.tx import Tx
 from tests.services.conftest import World
@@ -125,3 +129,22 @@ async def test_automatic_mail_opens_no_clock(world: World) -> None:
         ("resolved", None)
     ]
     assert await rows(world, "SELECT COUNT(*) FROM work_item") == [(0,)]
+
+
+@pytest.mark.parametrize("copy_first", [False, True])
+async def test_a_late_commit_and_its_spooled_copy_count_once(
+    world: World, copy_first: bool
+) -> None:
+    request = RawRequest("POST", "u", "/", "", {}, b"", world.clock.now())
+    intake = Intake((world.sms("hello", external="SM1"),))
+    late = Arrival(world.channels["twilio_sms"], request, intake, new_id())
+    copy = replace(late, again=True)
+    if copy_first:
+        await receive(world.deps, copy)
+        with pytest.raises(Conflict):
+            await receive(world.deps, late)
+    else:
+        await receive(world.deps, late)
+        assert await receive(world.deps, copy) == (ItemOutcome.DUPLICATE,)
+    assert await rows(world, "SELECT outcome, count FROM intake_count") == [("stored", 1)]
+    assert await rows(world, "SELECT COUNT(*) FROM message") == [(1,)]

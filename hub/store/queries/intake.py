@@ -128,6 +128,11 @@ def log_intake(  # noqa: PLR0913 - the columns of the row
     )
 
 
+def was_logged(tx: Tx, intake_id: str) -> bool:
+    """Tell whether a request was stored before under this id."""
+    return tx.one(LOG_SEEN, {"id": intake_id}) is not None
+
+
 def channels(tx: Tx) -> list[Row]:
     """Return every channel row, oldest first."""
     return dicts(tx, CHANNELS)
