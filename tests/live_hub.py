@@ -94,6 +94,8 @@ class LiveHub:
     def start(self) -> None:
         """Start the process; `ready` waits for it."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("HUB_")}
+        # Compiled modules are kept, or each of many starts would compile the whole hub again.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment |= {
             "HUB_DATA_DIR": str(self.folder),
             "HUB_HOST": "127.0.0.1",
