@@ -28,6 +28,9 @@ _MOVES: dict[MoveBy, dict[DeliveryState, frozenset[DeliveryState]]] = {
     MoveBy.SENDER: {
         _S.QUEUED: frozenset({_S.SENDING, _S.FAILED}),
         _S.SENDING: frozenset({_S.SENT, _S.FAILED, _S.UNKNOWN, _S.QUEUED}),
+        # The claim ran out, but the process lived: the provider's answer came late or was kept
+        # while the store was away.
+        _S.UNKNOWN: frozenset({_S.SENT, _S.FAILED}),
     },
     MoveBy.PROVIDER: {
         # A callback can overtake the answer to our own call, hence from `sending` as well.

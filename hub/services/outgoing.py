@@ -11,6 +11,7 @@ from hub.model.address import Address, IdentityKind
 from hub.model.channel import OutgoingMedia, OutgoingPart
 from hub.model.clock import to_micros
 from hub.model.content import Content
+from hub.model.errors import SendError
 from hub.model.ids import ConversationId, DeliveryId, MessageId
 from hub.services.deps import Deps
 from hub.store.engine import Lane
@@ -27,12 +28,18 @@ async def load_part(deps: Deps, row: Row, *, has_webhook: bool) -> OutgoingPart:
 
     Links for providers that fetch files themselves are random, hashed in the table, good for 15
     minutes and for one file each.
+
+    Raises:
+        SendError: `redacted`: what it said was taken away meanwhile.
     """
     now = deps.clock.now()
     made = load_map(row["part"])
     tokens = {file_id: secrets.token_urlsafe(32) for file_id in made.get("media", [])}
 
     def unit(tx: Tx) -> tuple[Row | None, Row | None, list[Row]]:
+        message = messages.message(tx, row["message_id"])
+        if message is None or message["redacted_at"] is not None:
+            raise SendError("redacted")
         identity = one_dict(tx, customers.IDENTITY, {"id": row["identity_id"]})
         ways = dicts(tx, conversations.CHANNELS_OF, {"id": row["conversation_id"]})
         way = next(

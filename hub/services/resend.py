@@ -1,10 +1,10 @@
 """A delivery sent again on a person's order."""
 
-from hub.model.errors import NotFound
+from hub.model.errors import Conflict, NotFound
 from hub.model.visibility import Viewer, require_note
 from hub.services import deliver
 from hub.services.deps import Deps
-from hub.store.queries import deliveries
+from hub.store.queries import deliveries, messages
 from hub.store.queries.rows import one_dict
 from hub.store.queries.visibility import facts_of
 from hub.store.tx import Tx
@@ -16,7 +16,7 @@ async def send_again(deps: Deps, viewer: Viewer, delivery_id: str) -> str:
     Raises:
         NotFound: no such delivery, or its conversation is not to be seen.
         NotAllowed: may only read.
-        Conflict: `delivery_not_failed`.
+        Conflict: `delivery_not_failed`; `message_redacted`: there is nothing left to send.
     """
     now = deps.clock.now()
 
@@ -26,6 +26,9 @@ async def send_again(deps: Deps, viewer: Viewer, delivery_id: str) -> str:
         if row is None or facts is None:
             raise NotFound
         require_note(viewer, facts)
+        message = messages.message(tx, row["message_id"])
+        if message is not None and message["redacted_at"] is not None:
+            raise Conflict("message_redacted")
         return str(row["message_id"])
 
     message_id = await deps.db.read(unit)

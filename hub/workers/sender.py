@@ -5,13 +5,17 @@ out; it becomes `unknown`, never a second call.
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TypeVar
 
 import structlog
 
 from hub.ingress.live_channels import Live, LiveChannels
-from hub.model.errors import HubError, SendError
+from hub.model.channel import OutgoingPart
+from hub.model.errors import HubError, SendError, StoreUnavailable
 from hub.services import channels as channel_rows
 from hub.services import deliver
 from hub.services.deps import Deps
@@ -19,11 +23,18 @@ from hub.services.outgoing import load_part
 from hub.store.queries.rows import Row
 from hub.workers.supervisor import first_of
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 ATTEMPT_LIMIT_S = 45.0
 """Below `deliver.CLAIM_S`, so that an attempt is over before its claim runs out."""
+PART_LIMIT_S = 10.0
 AT_ONCE = 32
+PER_CHANNEL = 8
+"""A provider that hangs holds up so many attempts, never those of other channels."""
+RECORD_AGAIN_S = 0.5
+RECORD_LIMIT_S = 600.0
+"""So long an outcome is kept for a store that is away."""
 IDLE_S = 1.0
 SWEEP_EVERY_S = 10.0
 
@@ -59,6 +70,7 @@ class Sender:
         self._name = name
         self._pace: dict[str, _Pace] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._busy: Counter[str] = Counter()
         self._swept = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -79,26 +91,35 @@ class Sender:
         active: list[str] = [
             live.info.id
             for live in self._channels
-            if live.info.state == "active" and self._ready(live)
+            if live.info.state == "active" and self._free(live) and self._ready(live)
         ]
         if room <= 0 or not active:
             return False
         due = await deliver.due(self._deps, active, limit=room)
         for entry in due:
             live = self._channels.get(entry.channel_id)
-            if self._pace_of(live).wait_s() > 0:
+            if not self._free(live) or self._pace_of(live).wait_s() > 0:
                 continue
             row = await deliver.claim(self._deps, entry.id, self._name)
             if row is not None:
-                task = asyncio.create_task(self._attempt(live, row))
-                self._running.add(task)
-                task.add_done_callback(self._ended)
+                self._begin(live, row)
         return bool(due)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Look again at once: the next answer of the same talk waited for this one."""
-        self._running.discard(task)
-        self._woken.set()
+    def _begin(self, live: Live, row: Row) -> None:
+        """Start an attempt; at its end look again at once: the next answer may wait for it."""
+        task = asyncio.create_task(self._attempt(live, row))
+        self._running.add(task)
+        self._busy[live.info.id] += 1
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._running.discard(task)
+            self._busy[live.info.id] -= 1
+            self._woken.set()
+
+        task.add_done_callback(ended)
+
+    def _free(self, live: Live) -> bool:
+        return self._busy[live.info.id] < PER_CHANNEL
 
     async def _idle(self, stop: asyncio.Event) -> None:
         """Wait for a wake-up, the next retry, or a second."""
@@ -119,9 +140,10 @@ class Sender:
 
     async def _attempt(self, live: Live, row: Row) -> None:
         """Make one attempt and record it; whatever the adapter raises is an outcome."""
-        deps = self._deps
+        part = await self._part(live, row)
+        if part is None:
+            return
         try:
-            part = await load_part(deps, row, has_webhook=True)
             async with asyncio.timeout(ATTEMPT_LIMIT_S):
                 receipt = await live.channel.send(part)
         except SendError as error:
@@ -129,17 +151,32 @@ class Sender:
         except TimeoutError:
             await self._failed(live, row, SendError("timeout", retryable=False, maybe_sent=True))
         except HubError as error:
-            # Raised before the adapter was called: nothing left the hub.
+            # Ours, not the provider's: a file that cannot be read. Nothing left the hub.
             await self._failed(live, row, SendError(error.code, retryable=True))
         except Exception:
             log.exception("delivery.crashed", delivery_id=row["id"], kind=live.manifest.kind)
             await self._failed(live, row, SendError("adapter_error", maybe_sent=True))
         else:
-            await deliver.record_sent(deps, row, receipt)
+            await _kept(lambda: deliver.record_sent(self._deps, row, receipt))
+
+    async def _part(self, live: Live, row: Row) -> OutgoingPart | None:
+        """Return what is to be sent; None when that cannot be read: then nothing left the hub."""
+        try:
+            async with asyncio.timeout(PART_LIMIT_S):
+                return await load_part(self._deps, row, has_webhook=True)
+        except SendError as error:
+            await self._failed(live, row, error)
+        except (HubError, TimeoutError) as error:
+            code = error.code if isinstance(error, HubError) else "store_slow"
+            await self._failed(live, row, SendError(code, retryable=True))
+        except Exception:
+            log.exception("delivery.unreadable", delivery_id=row["id"], kind=live.manifest.kind)
+            await self._failed(live, row, SendError("part_unreadable"))
+        return None
 
     async def _failed(self, live: Live, row: Row, error: SendError) -> None:
         live_talk = live.manifest.capabilities.live
-        state = await deliver.record_failure(self._deps, row, error, live=live_talk)
+        state = await _kept(lambda: deliver.record_failure(self._deps, row, error, live=live_talk))
         log.info(
             "delivery.failed",
             delivery_id=row["id"],
@@ -151,3 +188,18 @@ class Sender:
             await channel_rows.move_channel(
                 self._deps, live.info.id, "needs_auth", error.code, "system"
             )
+
+
+async def _kept(record: Callable[[], Awaitable[T]]) -> T:
+    """Write how an attempt ended, again and again while the store is away or busy.
+
+    Forgetting it would make `unknown` of what is known.
+    """
+    until = monotonic() + RECORD_LIMIT_S
+    while True:
+        try:
+            return await record()
+        except StoreUnavailable:
+            if monotonic() > until:
+                raise
+            await asyncio.sleep(RECORD_AGAIN_S)
