@@ -5,7 +5,6 @@ import zipfile
 
 import pytest
 
-from hub.api import customers, moves, search
 from hub.services import indexing
 from hub.store.lease import claim_lease
 from tests.api.conftest import House
@@ -15,7 +14,7 @@ from tests.services.test_search import events_after
 
 @pytest.fixture
 async def town(house: House) -> Town:
-    return await build_town(house, more=(customers.ROUTES, moves.ROUTES, search.ROUTES))
+    return await build_town(house)
 
 
 async def index(town: Town) -> None:
