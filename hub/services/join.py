@@ -42,7 +42,8 @@ async def merge_conversations(
         root = require_movable(tx, viewer, moving.root_of(tx, into_id), now)
         _check(tx, gone, root)
         cancel = items.live_contact(tx, gone["id"])
-        moving.point(tx, gone["id"], root["id"])
+        if not moving.point(tx, gone["id"], root["id"]):
+            raise Conflict("already_merged", conversation=root["id"])
         moving.copy_ways(tx, gone["id"], root["id"])
         moved = _cases_follow(tx, viewer, gone, root, now)
         wake = _take_over(tx, deps, gone, root, now)

@@ -61,7 +61,9 @@ def _merge(tx: Tx, viewer: Viewer, pair: _Pair, reason: str, now: datetime) -> C
         raise Conflict("already_merged", customer=root.id)
     # Lines go where people look: into the newest talk of either side, before they are one.
     talks = [history.newest(tx, gone.ids), history.newest(tx, root.ids)]
-    if not tx.execute(customers.POINT, {"from_id": gone.id, "into_id": root.id}):
+    pointed = tx.execute(customers.POINT, {"from_id": gone.id, "into_id": root.id})
+    # Two people who merge the same two the other way round at once must not make a circle.
+    if not pointed or not tx.execute(customers.HOLD, {"root_id": root.id}):
         raise Conflict("already_merged", customer=root.id)
     insert_row(
         tx, CustomerMerge, id=new_id(), from_id=gone.id, into_id=root.id,

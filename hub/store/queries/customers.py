@@ -124,6 +124,13 @@ POINT = stmt(
     .values(merged_into=bindparam("into_id"), version=_customer.c.version + 1),
     name="customer.point",
 )
+# Changes nothing, but no other unit may merge the root away until this one has ended.
+HOLD = stmt(
+    update(_customer)
+    .where(_customer.c.id == bindparam("root_id"), _customer.c.merged_into.is_(None))
+    .values(merged_into=null()),
+    name="customer.hold",
+)
 UNPOINT = stmt(
     update(_customer)
     .where(_customer.c.id == bindparam("from_id"), _customer.c.merged_into.is_not(None))

@@ -58,6 +58,13 @@ _POINT = stmt(
     .values(merged_into=bindparam("into_id"), version=_c.c.version + 1),
     name="moving.point",
 )
+# Changes nothing, but no other unit may merge the root away until this one has ended.
+_HOLD = stmt(
+    update(_c)
+    .where(_c.c.id == bindparam("conversation_id"), _c.c.merged_into.is_(None))
+    .values(merged_into=null()),
+    name="moving.hold",
+)
 _UNPOINT = stmt(
     update(_c)
     .where(_c.c.id == bindparam("conversation_id"), _c.c.merged_into == bindparam("from_id"))
@@ -211,8 +218,9 @@ def set_head(tx: Tx, conversation_id: str, values: dict[str, Any]) -> None:
 
 
 def point(tx: Tx, conversation_id: str, into_id: str) -> bool:
-    """Set the pointer of a merge; False when there was one."""
-    return tx.execute(_POINT, {"conversation_id": conversation_id, "into_id": into_id}) > 0
+    """Set the pointer of a merge; False when there was one, or what it names was merged itself."""
+    pointed = tx.execute(_POINT, {"conversation_id": conversation_id, "into_id": into_id})
+    return bool(pointed and tx.execute(_HOLD, {"conversation_id": into_id}))
 
 
 def unpoint(tx: Tx, conversation_id: str, from_id: str) -> bool:
