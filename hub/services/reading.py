@@ -43,7 +43,9 @@ async def author_of(deps: Deps, viewer: Viewer) -> Author:
     name = str(row["display_name"] or row["name"]) if row else ""
     if viewer.roles == {Role.INTEGRATION}:
         return Author("integration", viewer.agent_id, name)
-    return Author("bot" if row and row["kind"] == "bot" else "agent", viewer.agent_id, name)
+    kind = "bot" if row and row["kind"] == "bot" else "agent"
+    signature = str(row["signature"]) if row else ""
+    return Author(kind, viewer.agent_id, name, signature)
 
 
 async def message_detail(deps: Deps, viewer: Viewer, message_id: str) -> MessageView:

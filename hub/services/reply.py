@@ -7,6 +7,7 @@ are here as well: they are messages that no delivery is ever made for.
 from dataclasses import dataclass
 from datetime import datetime
 
+from hub.model.channel import Capabilities
 from hub.model.clock import to_micros
 from hub.model.content import Choice, Content
 from hub.model.conversation import Cause, ConversationState, next_state
@@ -52,11 +53,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who writes: an agent, a bot, a token, or the hub itself (`system`)."""
+    """Who writes: an agent, a bot, a token, or the hub itself (`system`).
+
+    `signature` goes under mails, not under chats, and is no part of the stored message.
+    """
 
     kind: str
     id: str | None
     name: str = ""
+    signature: str = ""
 
 
 async def send_reply(
@@ -160,7 +165,7 @@ def write_reply(  # noqa: PLR0913 - one answer, all of it
         text=reply.text, html=reply.html, subject=reply.subject, choices=reply.choices
     )
     files = check_files(tx, reply.attachments, author, message_id)
-    parts = shape(content, files, capabilities)
+    parts = shape(_signed(content, author, capabilities), files, capabilities)
     number = next_number(tx, conversation["id"])
     written = Written(
         message_id, conversation, author, reply.client_id, content, tuple(files), number, now
@@ -171,6 +176,14 @@ def write_reply(  # noqa: PLR0913 - one answer, all of it
     tx.append([_sent(written, way)])
     tx.after_commit(lambda: deps.wake.notify("sender"))
     return message_id
+
+
+def _signed(content: Content, author: Author, capabilities: Capabilities) -> Content:
+    """Put the signature under a mail, behind the "-- " that mail programs fold (RFC 3676, 4.3)."""
+    signature = author.signature.strip()
+    if not signature or not capabilities.subject or content.html is not None:
+        return content
+    return content.model_copy(update={"text": f"{content.text}\n\n-- \n{signature}"})
 
 
 def insert_written(tx: Tx, written: Written, direction: str, way: Way | None) -> None:

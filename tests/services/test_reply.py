@@ -245,3 +245,27 @@ def test_back_off_grows_and_chat_gives_up() -> None:
         deliver.after_failure({**row, "attempt": 7}, error, START, live=False, spread=0.0)[0]
         is DeliveryState.FAILED
     )
+
+
+async def test_a_signature_goes_under_mails_and_not_under_texts(world: World) -> None:
+    author = Author("agent", ZOE, "Zoe", signature="Zoe Wang\nService centre")
+    conversation = await conversation_of(world)
+    await send_reply(world.deps, viewer(), author, conversation, Reply(new_id(), "Hi"))
+    await world.receive("email", world.mail("Where is it?"))
+    mail = str(
+        (await rows(world, "SELECT id FROM conversation ORDER BY created_at DESC, id DESC"))[0][0]
+    )
+
+    def take(tx: Tx) -> None:
+        tx.execute(
+            stmt(text("UPDATE conversation SET handler_agent_id = :a WHERE id = :id")),
+            {"a": ZOE, "id": mail},
+        )
+
+    await world.deps.db.run(take)
+    await send_reply(world.deps, viewer(), author, mail, Reply(new_id(), "Here it is."))
+    sent = [str(part) for (part,) in await rows(world, "SELECT part FROM delivery ORDER BY id")]
+    assert "Zoe Wang" not in sent[0]
+    assert "Here it is.\\n\\n-- \\nZoe Wang\\nService centre" in sent[1]
+    stored = await rows(world, "SELECT content FROM message WHERE direction = 'out'")
+    assert not any("Zoe Wang" in str(content) for (content,) in stored)
