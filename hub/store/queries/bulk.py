@@ -70,6 +70,7 @@ AGENTS = stmt(
         _agent.c.name,
         _agent.c.display_name,
         _agent.c.kind,
+        _agent.c.signature,
         _agent.c.roles,
         _agent.c.active,
         _agent.c.capacity,
