@@ -21,10 +21,11 @@ from hub.model.delivery import (
 from hub.model.errors import Conflict, NotFound, SendError
 from hub.model.events import EventKind, new_event
 from hub.model.ids import ConversationId, MessageId
+from hub.services import metrics
 from hub.services.deps import Deps
 from hub.store.engine import Lane
-from hub.store.queries import deliveries
-from hub.store.queries.rows import Row, dicts
+from hub.store.queries import conversations, deliveries
+from hub.store.queries.rows import Row, dicts, one_dict
 from hub.store.statement import Params
 from hub.store.tx import Tx
 
@@ -270,6 +271,9 @@ def _attempt_ended(tx: Tx, row: Row, outcome: str, code: str, now: datetime) -> 
 
 
 def _told(tx: Tx, row: Row, was: str, now: datetime, actor: str = "system") -> None:
+    channel = one_dict(tx, conversations.CHANNEL_HEAD, {"id": row["channel_id"]})
+    kind = str(channel["kind"]) if channel is not None else ""
+    tx.after_commit(metrics.DELIVERIES.labels(kind, row["state"]).inc)
     tx.append(
         [
             new_event(
@@ -283,6 +287,7 @@ def _told(tx: Tx, row: Row, was: str, now: datetime, actor: str = "system") -> N
                     "from": was,
                     "to": row["state"],
                     "code": row["error_code"],
+                    "kind": kind,
                     "channel": row["channel_id"],
                     "attempt": row["attempt"],
                 },

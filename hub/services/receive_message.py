@@ -10,6 +10,7 @@ from hub.model.conversation import Cause, ConversationBrief, ConversationState, 
 from hub.model.events import EventKind, Fact, NewEvent, new_event
 from hub.model.ids import CaseId, ConversationId, CustomerId, ItemId, MessageId
 from hub.model.work import ItemKind, ItemState, WorkClass, WorkItem
+from hub.services import metrics
 from hub.services.filing import Filing, Place, Setting
 from hub.services.identify import Sender, identify
 from hub.services.prepare import PreparedMessage
@@ -31,6 +32,7 @@ def store_message(tx: Tx, setting: Setting, prepared: PreparedMessage) -> ItemOu
     number = _next_number(tx, filing.conversation_id)
     events += _file(filing, number)
     tx.append(events)
+    tx.after_commit(metrics.MESSAGES.labels("in", setting.kind.kind).inc)
     return ItemOutcome.STORED
 
 

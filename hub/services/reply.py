@@ -16,6 +16,7 @@ from hub.model.events import EventKind, NewEvent, new_event
 from hub.model.ids import AgentId, ConversationId, CustomerId, ItemId, MessageId, QueueId, new_id
 from hub.model.router_commands import Take
 from hub.model.visibility import Viewer, require_reply
+from hub.services import metrics
 from hub.services.deps import Deps
 from hub.services.ways import Way, check_way, choose_way
 from hub.store.queries import conversations, messages
@@ -174,6 +175,7 @@ def write_reply(  # noqa: PLR0913 - one answer, all of it
     _queue(tx, written, reply, way, parts)
     _head(tx, conversation, way, content, now)
     tx.append([_sent(written, way)])
+    tx.after_commit(metrics.MESSAGES.labels("out", way.channel["kind"]).inc)
     tx.after_commit(lambda: deps.wake.notify("sender"))
     return message_id
 
