@@ -80,11 +80,52 @@ _README = """# $title
 
 What it is, which documentation was read and when, what was tried on a real account and what not.
 """
-_QUALITY = """level = "bronze"
+_QUALITY = """# done, todo, or "exempt: reason"; bronze allows no todo
+[bronze]
+config_is_typed = "done"
+signature_verified = "todo"
+replay_refused = "todo"
+case_tables_both_ways = "todo"
+readme = "todo"
 
-[rules]
-signature = "todo"
+[silver]
+errors_mapped_with_certainty = "todo"
+probe_before_save = "todo"
+media_in = "todo"
+media_out = "todo"
+edits_and_deletions = "todo"
+simulator = "todo"
+status_reports = "todo"
+
+[gold]
+second_transport = "todo"
+oauth_installation = "todo"
+choices = "todo"
+typing_signal = "todo"
+sender_names = "todo"
+run_against_the_real_service = "todo"
 """
+_HARNESS = '''"""What the conformance suite needs to know of $title: how it is set up and signs."""
+
+from dataclasses import replace
+from typing import Any
+
+from hub.model.channel import RawRequest
+
+CONFIG: dict[str, Any] = {"secret": "made-up-secret-of-the-tests"}
+SECRETS: tuple[str, ...] = (CONFIG["secret"],)
+REPLAY_WINDOW_S: int | None = None  # seconds a signature stays good, where the network signs a time
+
+
+def sign(request: RawRequest, config: Any) -> RawRequest:
+    """Return the request as the network sends it."""
+    return replace(request, headers={**request.headers, "x-signature": "write this first"})
+
+
+def forge(request: RawRequest) -> RawRequest:
+    """Return the request with a signature of the right shape that is not the network's."""
+    return replace(request, headers={**request.headers, "x-signature": "somebody else's"})
+'''
 _TEST = '''"""$title: real payloads as files under cases/, and what must come out."""
 
 from hub.adapters.$name import MANIFEST
@@ -118,6 +159,7 @@ def write_channel(root: Path, name: str) -> list[Path] | None:
         folder / "adapter.py": _ADAPTER,
         folder / "README.md": _README,
         folder / "quality.toml": _QUALITY,
+        tests / "harness.py": _HARNESS,
         tests / "test_adapter.py": _TEST,
     }
     for path, text in texts.items():

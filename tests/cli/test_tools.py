@@ -1,6 +1,7 @@
 """`hub normalize` for every kind of payload, and `hub rules`: nothing runs, nothing is stored."""
 
 import json
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,8 +11,10 @@ from typer.testing import CliRunner
 from hub import adapters
 from hub.cli.canonical import CHANNEL, read_payload
 from hub.cli.main import app
+from hub.cli.scaffold import write_channel
 from hub.model.errors import BadInput
 from tests.adapters.case_files import CHANNEL_ID, differences, read_cases, request_of
+from tests.adapters.test_quality import SCALE
 from tests.conftest import ROOT
 
 run = CliRunner()
@@ -167,3 +170,12 @@ def test_a_kind_whose_configuration_is_unusual_is_refused():
     with pytest.raises(BadInput) as caught:
         read_payload(replace(manifest, config=Odd), b"{}", received_at=datetime.now(UTC))
     assert caught.value.code == "kind_not_readable"
+
+
+def test_a_new_channel_starts_on_the_quality_scale_with_a_harness(tmp_path):
+    assert write_channel(tmp_path, "my_net") is not None
+    told = tomllib.loads((tmp_path / "hub/adapters/my_net/quality.toml").read_text())
+    assert {level: tuple(rules) for level, rules in told.items()} == dict(SCALE)
+    space: dict[str, object] = {"__name__": "harness"}
+    exec((tmp_path / "tests/adapters/my_net/harness.py").read_text(), space)
+    assert {"CONFIG", "SECRETS", "REPLAY_WINDOW_S", "sign", "forge"} <= set(space)
