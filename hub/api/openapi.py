@@ -11,6 +11,7 @@ from hub.api.http import Argument, Place, Route
 from hub.api.problems import PROBLEM_TYPE, Problem
 
 _REF = "#/components/schemas/{model}"
+_VERSION = r'^(W/)?"[0-9]{1,15}"$'
 _Key = tuple[str, Place | str]
 
 
@@ -78,7 +79,7 @@ def _operation(number: int, route: Route, schemas: dict[tuple[str, str], Any]) -
         if one.place == "query":
             parameters += _query(one)
     if route.if_match:
-        parameters.append(_header("If-Match", '"VERSION" as in the ETag'))
+        parameters.append(_header("If-Match", '"VERSION" as in the ETag', pattern=_VERSION))
     if not route.public and route.method not in {"GET", "HEAD"}:
         parameters.append(_header(CSRF_HEADER, "with a session cookie only", required=False))
     if parameters:
@@ -128,11 +129,13 @@ def _content(media_type: str, schema: Any) -> dict[str, Any]:
     return {"description": "answer", "content": {media_type: {"schema": schema}}}
 
 
-def _header(name: str, description: str, *, required: bool = True) -> dict[str, Any]:
+def _header(
+    name: str, description: str, *, required: bool = True, pattern: str | None = None
+) -> dict[str, Any]:
     return {
         "name": name,
         "in": "header",
         "required": required,
         "description": description,
-        "schema": {"type": "string"},
+        "schema": {"type": "string"} if pattern is None else {"type": "string", "pattern": pattern},
     }

@@ -37,14 +37,16 @@ async def hire(hub: LiveHub, name: str, *more: Role) -> str:
 class Desk:
     """One logged-in person; `frames` is everything the live feed said."""
 
-    def __init__(self, hub: LiveHub, session: aiohttp.ClientSession) -> None:
+    def __init__(self, hub: LiveHub, session: aiohttp.ClientSession, origin: str = "") -> None:
         self.hub = hub
+        self._origin = origin or hub.url
         self._session = session
         self._csrf = ""
         self.agent_id = ""
         self.cursor: int | None = None
         self.frames: list[dict[str, Any]] = []
-        self._changed = asyncio.Event()
+        self._reading = asyncio.Event()
+        self._reading.set()
         self._reader: asyncio.Task[None] | None = None
 
     async def log_in(self, name: str) -> None:
@@ -56,7 +58,7 @@ class Desk:
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call the API; anything but success fails the test."""
-        headers = {"Origin": self.hub.url, "X-CSRF-Token": self._csrf}
+        headers = {"Origin": self._origin, "X-CSRF-Token": self._csrf}
         async with self._session.request(
             method, f"{self.hub.url}/api/v1{path}", json=body, headers=headers
         ) as answer:
@@ -66,14 +68,22 @@ class Desk:
 
     async def watch(self) -> None:
         """Open the live feed where it was left, and read it in the background."""
+        if self._reader is not None:
+            await asyncio.wait({self._reader}, timeout=20)
         ready = asyncio.Event()
         self._reader = asyncio.create_task(self._read(ready))
-        await asyncio.wait_for(ready.wait(), 20)
+
+        async def begun() -> bool:
+            if self._reader is not None and self._reader.done():
+                self._reader.result()
+            return ready.is_set()
+
+        await until(begun, "the feed says hello")
 
     async def _read(self, ready: asyncio.Event) -> None:
         after = "" if self.cursor is None else f"?after={self.cursor}"
         url = f"{self.hub.url.replace('http', 'ws', 1)}/api/v1/live{after}"
-        async with self._session.ws_connect(url, headers={"Origin": self.hub.url}) as socket:
+        async with self._session.ws_connect(url, headers={"Origin": self._origin}) as socket:
             async for message in socket:
                 frame = json.loads(message.data)
                 if frame["type"] == "hello":
@@ -85,7 +95,15 @@ class Desk:
                     assert frame["prev"] == self.cursor, frame
                     self.cursor = frame["seq"]
                 self.frames.append(frame)
-                self._changed.set()
+                await self._reading.wait()
+
+    def pause(self) -> None:
+        """Stop reading the feed, as a browser whose tab sleeps."""
+        self._reading.clear()
+
+    def go_on(self) -> None:
+        """Read again what is left in the old socket."""
+        self._reading.set()
 
     async def hears(
         self, what: str, fits: Callable[[dict[str, Any]], object], timeout_s: float = 20.0
@@ -144,11 +162,15 @@ class Desk:
 
 
 @asynccontextmanager
-async def at_desk(hub: LiveHub, name: str) -> AsyncIterator[Desk]:
-    """Log a person in, open the feed and sign them in for work."""
+async def at_desk(hub: LiveHub, name: str, origin: str = "") -> AsyncIterator[Desk]:
+    """Log a person in, open the feed and sign them in for work.
+
+    Args:
+        origin: of the public URL, where the process is not the one it names.
+    """
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(cookie_jar=jar) as session:
-        desk = Desk(hub, session)
+        desk = Desk(hub, session, origin)
         await desk.log_in(name)
         await desk.watch()
         try:

@@ -127,7 +127,6 @@ async def test_unknown_channels_and_methods(town: Providers) -> None:
 
 SETTINGS: list[tuple[dict[str, str], str, tuple[str, ...]]] = [
     ({"HUB_PORT": "99999"}, "", ("environment", "HUB_PORT", "less than or equal to 65535")),
-    ({"HUB_COLOUR": "red"}, "", ("environment", "HUB_COLOUR", "no such setting")),
     ({}, 'lenght = 4\nhost = "::1"', ("hub.toml", "lenght", "no such setting")),
     ({"HUB_SECRET_KEY": "tooshort"}, "", ("HUB_SECRET_KEY", "32")),
 ]
