@@ -7,11 +7,12 @@ are here as well: they are messages that no delivery is ever made for.
 from dataclasses import dataclass
 from datetime import datetime
 
+from hub.model.address import IdentityKind
 from hub.model.channel import Capabilities
 from hub.model.clock import to_micros
 from hub.model.content import Choice, Content
 from hub.model.conversation import Cause, ConversationState, next_state
-from hub.model.errors import BadInput, Conflict, NotFound
+from hub.model.errors import BadInput, Conflict, NotFound, RouterPending
 from hub.model.events import EventKind, NewEvent, new_event
 from hub.model.ids import AgentId, ConversationId, CustomerId, ItemId, MessageId, QueueId, new_id
 from hub.model.router_commands import Take
@@ -24,6 +25,7 @@ from hub.store.queries.rows import Row, dump, insert_row, one_dict
 from hub.store.queries.visibility import facts_of
 from hub.store.tables import Delivery, Message
 from hub.store.tx import Tx
+from hub.unify.address import parse_address
 from hub.unify.shape import MediaDescriptor, ShapedPart, shape
 
 MAX_TEXT_CHARS = 200_000
@@ -74,7 +76,9 @@ async def send_reply(
         NotFound: no such conversation, or not to be seen.
         NotAllowed: may only read.
         Conflict: `not_handler` without `take`; `already_taken`; `opted_out`, `window_closed`,
-            `channel_unavailable`, `conversation_closed`, `no_way`.
+            `channel_unavailable`, `conversation_closed`, `no_way`, `wrong_network`;
+            `router_pending`: with `take`, nobody answered whose work it is: nothing was kept.
+        BadInput: `text_too_long`; `address_invalid` for a copy.
         ShapeRefused: the channel cannot carry it; says why.
     """
     if len(reply.text) > MAX_TEXT_CHARS:
@@ -103,9 +107,12 @@ async def _take(deps: Deps, viewer: Viewer, conversation_id: str) -> None:
     row = await deps.db.read(unit)
     if row is None or row["item_id"] is None or row["handler_agent_id"] == viewer.agent_id:
         return
-    outcome = await deps.router.submit(
-        Take(ItemId(row["item_id"]), viewer.agent_id, reason="reply", from_handler=True)
-    )
+    command = Take(ItemId(row["item_id"]), viewer.agent_id, reason="reply", from_handler=True)
+    try:
+        outcome = await deps.router.submit(command)
+    except RouterPending as error:
+        # Not "accepted": the words were not kept. The same client_id may be sent again.
+        raise Conflict(error.code) from error
     if not outcome.ok and outcome.code != "item_gone":
         raise Conflict(outcome.code.value, holder=outcome.holder)
 
@@ -160,8 +167,9 @@ def write_reply(  # noqa: PLR0913 - one answer, all of it
     if conversation["state"] == ConversationState.CLOSED.value:
         raise Conflict("conversation_closed")
     way = choose_way(tx, conversation, reply.channel_id, reply.identity_id)
-    capabilities = deps.kinds[way.channel["kind"]].capabilities
-    check_way(way, capabilities, now)
+    kind = deps.kinds[way.channel["kind"]]
+    capabilities = kind.capabilities
+    check_way(way, kind, now)
     content = Content(
         text=reply.text, html=reply.html, subject=reply.subject, choices=reply.choices
     )
@@ -275,7 +283,7 @@ def _queue(tx: Tx, written: Written, reply: Reply, way: Way, parts: list[ShapedP
             "media": [file.ref for file in part.media],
             "sender_name": written.author.name,
             "automatic": written.author.kind == "system",
-            "cc": [list(address) for address in reply.cc],
+            "cc": [_copy(address) for address in reply.cc],
         }
         insert_row(
             tx,
@@ -293,6 +301,13 @@ def _queue(tx: Tx, written: Written, reply: Reply, way: Way, parts: list[ShapedP
             created_at=now,
             updated_at=now,
         )
+
+
+def _copy(typed: tuple[str, str, str]) -> list[str]:
+    """Return who gets a copy, in normal form; what is no address never leaves as one."""
+    kind, value, scope = typed
+    address = parse_address(IdentityKind(kind), value, scope=scope)
+    return [address.kind.value, address.value, address.scope]
 
 
 def _head(tx: Tx, conversation: Row, way: Way, content: Content, now: datetime) -> None:

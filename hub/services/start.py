@@ -23,6 +23,7 @@ from hub.model.ids import (
 from hub.model.visibility import STAFF, Role, Scope, Viewer, sight_of
 from hub.services.deps import Deps
 from hub.services.reply import Author, Reply, write_reply
+from hub.services.ways import same_network
 from hub.store.queries import cases, conversations, customers
 from hub.store.queries.audience import customer_audiences_of
 from hub.store.queries.rows import Row, one_dict
@@ -34,7 +35,6 @@ TYPED = {"phone": IdentityKind.PHONE, "email": IdentityKind.EMAIL}
 """Addresses people type; those of other networks are known only from what came in."""
 VOUCHED = "agent"
 """`verified_how` of an address a person of ours typed in: whoever answers from it is meant."""
-_SAME = {"short_code": "phone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +127,13 @@ def _identity(  # noqa: PLR0913 - everything the address depends on
     tx: Tx, deps: Deps, viewer: Viewer, start: Start, channel: Row, ids: _Ids, now: datetime
 ) -> tuple[Row, list[NewEvent]]:
     """Return the identity's row, made when the address is new, and the events of making it."""
-    kind = deps.kinds[channel["kind"]].identity_kind
+    network = deps.kinds[channel["kind"]]
+    kind = network.identity_kind
     if start.identity_id is not None:
         row = one_dict(tx, customers.IDENTITY, {"id": start.identity_id})
         if row is None or not _sees(tx, viewer, row, now):
             raise NotFound("identity_not_found")
-        if _SAME.get(row["kind"], row["kind"]) != kind:
+        if not same_network(row["kind"], network):
             raise Conflict("wrong_network", kind=row["kind"])
         return row, []
     if not start.address:

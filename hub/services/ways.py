@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hub.model.channel import Capabilities
 from hub.model.clock import from_micros
 from hub.model.errors import Conflict
+from hub.services.deps import KindFacts
 from hub.store.queries import conversations, customers
 from hub.store.queries.rows import Row, dicts, one_dict
 from hub.store.tx import Tx
+
+_SAME = {"short_code": "phone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,17 @@ def _way(tx: Tx, channel_id: str, identity_id: str, inbound_at: int | None) -> W
     return Way(channel, identity, inbound_at)
 
 
-def check_way(way: Way, capabilities: Capabilities, now: datetime) -> None:
+def same_network(identity_kind: str, kind: KindFacts) -> bool:
+    """Tell whether a kind of channel can reach a kind of address."""
+    return _SAME.get(identity_kind, identity_kind) == kind.identity_kind
+
+
+def check_way(way: Way, kind: KindFacts, now: datetime) -> None:
     """Raise Conflict with the reason when nothing may be sent by this way now."""
+    identity, capabilities = way.identity, kind.capabilities
+    elsewhere = identity["kind"] == "web" and identity["scope"] != way.channel["id"]
+    if elsewhere or not same_network(identity["kind"], kind):
+        raise Conflict("wrong_network", kind=identity["kind"])
     if way.channel["state"] != "active":
         raise Conflict("channel_unavailable", state=way.channel["state"])
     if way.identity["opted_out_at"] is not None:

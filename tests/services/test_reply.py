@@ -1,5 +1,6 @@
 """Answers out: who may give them, by which way, and the life of their deliveries."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -17,8 +18,16 @@ from hub.model.channel import (
 )
 from hub.model.clock import to_micros
 from hub.model.delivery import DeliveryState
-from hub.model.errors import Conflict, NotAllowed, NotFound, SendError
+from hub.model.errors import (
+    BadInput,
+    Conflict,
+    NotAllowed,
+    NotFound,
+    RouterPending,
+    SendError,
+)
 from hub.model.ids import AgentId, DeliveryId, QueueId, new_id
+from hub.model.router_commands import Command, Outcome
 from hub.model.visibility import Role, Viewer
 from hub.services import deliver
 from hub.services.notes import Note, write_note
@@ -269,3 +278,45 @@ async def test_a_signature_goes_under_mails_and_not_under_texts(world: World) ->
     assert "Here it is.\\n\\n-- \\nZoe Wang\\nService centre" in sent[1]
     stored = await rows(world, "SELECT content FROM message WHERE direction = 'out'")
     assert not any("Zoe Wang" in str(content) for (content,) in stored)
+
+
+async def test_an_answer_never_crosses_into_another_network(world: World) -> None:
+    conversation = await conversation_of(world)
+    identity = str((await rows(world, "SELECT id FROM identity"))[0][0])
+    for kind in ("email", "webchat"):
+        with pytest.raises(Conflict) as refused:
+            await answer(
+                world, conversation, channel_id=world.channels[kind].id, identity_id=identity
+            )
+        assert (refused.value.code, refused.value.params) == ("wrong_network", {"kind": "phone"})
+    assert await rows(world, "SELECT COUNT(*) FROM delivery") == [(0,)]
+
+
+async def test_a_copy_goes_to_addresses_only(world: World) -> None:
+    conversation = await conversation_of(world)
+    for typed in ("nope", "a@b.example\r\nBcc: eve@evil.example"):
+        with pytest.raises(BadInput) as refused:
+            await answer(world, conversation, cc=(("email", typed, ""),))
+        assert refused.value.code == "address_invalid"
+    await answer(world, conversation, cc=(("email", " Bo@Shop.Example ", ""),))
+    part = json.loads(str((await rows(world, "SELECT part FROM delivery"))[0][0]))
+    assert part["cc"] == [["email", "bo@shop.example", ""]]
+
+
+class SilentRouter:
+    """A router that does not answer in time, as while a new leader starts."""
+
+    async def submit(self, command: Command) -> Outcome:
+        """Take the order and say nothing."""
+        raise RouterPending
+
+
+async def test_an_answer_whose_taking_over_hangs_was_not_accepted(world: World) -> None:
+    conversation = await conversation_of(world)
+    item = (await rows(world, "SELECT item_id FROM conversation"))[0][0]
+    assert item is not None
+    world.deps.router = SilentRouter()
+    reply = Reply(new_id(), "Hi", take=True)
+    with pytest.raises(Conflict, match="router_pending"):
+        await send_reply(world.deps, viewer(BO), Author("agent", BO), conversation, reply)
+    assert await rows(world, "SELECT COUNT(*) FROM delivery") == [(0,)]
