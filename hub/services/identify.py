@@ -28,7 +28,6 @@ class Sender:
 
     Attributes:
         customer_id: the root.
-        family: the root and everybody merged into it; empty for a new customer.
         row_customer_id: the identity's own customer (rows made now keep it).
         new: the customer was made for this message.
     """
@@ -36,7 +35,6 @@ class Sender:
     customer_id: CustomerId
     identity_id: IdentityId
     row_customer_id: CustomerId
-    family: tuple[str, ...]
     decision: IdentityDecision
     blocked: bool = False
     new: bool = False
@@ -138,13 +136,11 @@ def _write(
             score=one.score,
             at=now,
         )
-    family = () if new else tuple(customers.family_of(tx, customer_id))
     moved = identity_id in decision.move
     sender = Sender(
         customer_id=customer_id,
         identity_id=identity_id,
         row_customer_id=CustomerId(own["customer_id"]) if own and not moved else customer_id,
-        family=family,
         decision=decision,
         blocked=bool(own and own["blocked_at"]),
         new=new,

@@ -122,11 +122,10 @@ def _candidates(
         candidates += conversations.briefs(
             tx, conversations.BY_THREAD, params, root=None, reopen_s=reopen_s
         )
-    if sender.family:
+    if not sender.new:
         statement = conversations.SPAM_CANDIDATES if sender.blocked else conversations.CANDIDATES
-        family = {"customers": list(sender.family)}
         candidates += conversations.briefs(
-            tx, statement, family, root=sender.customer_id, reopen_s=reopen_s
+            tx, statement, {"root": sender.customer_id}, root=sender.customer_id, reopen_s=reopen_s
         )
     return candidates
 

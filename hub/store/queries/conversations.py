@@ -22,11 +22,12 @@ from hub.model.ids import ChannelId, ConversationId, CustomerId
 from hub.store.engine import Tx
 from hub.store.queries.rows import Row, insert_row, one_dict, upsert
 from hub.store.statement import Stmt, stmt
-from hub.store.tables import Channel, Conversation, ConversationChannel, table
+from hub.store.tables import Channel, Conversation, ConversationChannel, Customer, table
 
 _c = table(Conversation)
 _cc = table(ConversationChannel)
 _channel = table(Channel)
+_customer = table(Customer)
 
 _BRIEF = select(
     _c.c.id,
@@ -44,9 +45,16 @@ _BRIEF = select(
 ).select_from(
     _c.join(_cc, _cc.c.conversation_id == _c.c.id).join(_channel, _channel.c.id == _cc.c.channel_id)
 )
+# The customer and everybody merged into them, directly or through others.
+_family = (
+    select(_customer.c.id).where(_customer.c.id == bindparam("root")).cte("family", recursive=True)
+)
+_family = _family.union(
+    select(_customer.c.id).join(_family, _customer.c.merged_into == _family.c.id)
+)
 CANDIDATES = stmt(
     _BRIEF.where(
-        _c.c.customer_id.in_(bindparam("customers", expanding=True)),
+        _c.c.customer_id.in_(select(_family.c.id)),
         _c.c.spam.is_(False),
         _c.c.sender_confirmed.is_(True),
     )
@@ -55,7 +63,7 @@ CANDIDATES = stmt(
     name="conversation.candidates",
 )
 SPAM_CANDIDATES = stmt(
-    _BRIEF.where(_c.c.customer_id.in_(bindparam("customers", expanding=True)), _c.c.spam.is_(True))
+    _BRIEF.where(_c.c.customer_id.in_(select(_family.c.id)), _c.c.spam.is_(True))
     .order_by(_c.c.last_message_at.desc())
     .limit(60),
     name="conversation.spam_candidates",
