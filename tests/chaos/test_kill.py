@@ -16,6 +16,7 @@ from sqlalchemy import text
 from hub.app.build import House
 from hub.store.statement import stmt
 from hub.store.tx import Tx
+from tests.chaos.desk import Desk, balance_answers, read_deliveries
 from tests.chaos.load import Providers
 from tests.live_hub import LiveHub
 from tests.servers import PostgresServer
@@ -39,13 +40,14 @@ COUNTS = stmt(
 async def run(hub: LiveHub, seed: int, kills: int, note: Callable[..., None] | None = None) -> None:
     """Kill the hub at random moments while everybody writes; then balance the books."""
     rng = random.Random(seed)
-    providers = Providers(hub, rng)
+    providers, desk = Providers(hub, rng), Desk(hub)
     await providers.begin()
+    await desk.begin()
     began = time.monotonic()
     hub.start()
     try:
         await hub.ready()
-        writers = providers.start()
+        writers = [*providers.start(), asyncio.create_task(desk.answer(providers.stop))]
         for _ in range(kills):
             await asyncio.sleep(rng.uniform(0.05, 1.0))  # the seeded moment itself
             hub.kill()
@@ -55,17 +57,22 @@ async def run(hub: LiveHub, seed: int, kills: int, note: Callable[..., None] | N
         providers.stop.set()
         await asyncio.wait(writers, timeout=90)
         await settled(hub)
+        await quiet(providers)
         hub.stop()
     finally:
         hub.kill()
         await providers.end()
     await balance(hub, providers)
+    rows = await hub.offline(lambda house: house.deps.db.read(read_deliveries))
+    balance_answers(desk, rows, [message.body for message in providers.twilio.sent])
+    assert len(desk.acked) >= 5, "hardly anything was answered"
     if note is not None:
         total = sum(len(said.acked) for said in providers.said.values())
         note(
             kills=kills,
             seed=seed,
             acknowledged=total,
+            answered=len(desk.acked),
             said=sum(len(said.all) for said in providers.said.values()),
             seconds=round(time.monotonic() - began, 1),
         )
@@ -76,6 +83,16 @@ async def settled(hub: LiveHub) -> None:
     folder = hub.folder / "spool"
     async with asyncio.timeout(60):
         while any(file.stat().st_size for file in folder.glob("*.spool")):
+            await asyncio.sleep(0.2)
+
+
+async def quiet(providers: Providers) -> None:
+    """Wait until nothing was sent for three seconds: what was queued has left."""
+    last, since = -1, time.monotonic()
+    async with asyncio.timeout(90):
+        while time.monotonic() - since < 3:
+            if len(providers.twilio.sent) != last:
+                last, since = len(providers.twilio.sent), time.monotonic()
             await asyncio.sleep(0.2)
 
 
