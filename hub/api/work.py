@@ -11,7 +11,9 @@ from hub.model.errors import BadInput
 from hub.model.router_commands import Outcome, PresenceMove
 from hub.model.visibility import STAFF, Viewer
 from hub.services import offers, resolve
+from hub.services import why as reasons
 from hub.services.views import View
+from hub.services.why import WhyView
 from hub.services.work_views import AgentView, OfferView
 
 ROUTES = Routes("work")
@@ -168,6 +170,12 @@ async def move_presence(ctx: Context, body: Annotated[PresenceWish, Body]) -> Ag
 async def end_wrap_up(ctx: Context, id: Annotated[Id, Path]) -> OutcomeView:
     """Be free before the wrap-up's time."""
     return _view(await offers.end_wrap_up(ctx.deps, ctx.viewer, id))
+
+
+@ROUTES.route("GET", "/api/v1/items/{id}/why", summary="Why this waits, why you are not asked")
+async def why(ctx: Context, id: Annotated[Id, Path]) -> WhyView:
+    """Show the rule, the open tiers, the score's terms and who was passed over why."""
+    return await reasons.why(ctx.deps, ctx.viewer, id)
 
 
 @ROUTES.route("POST", "/api/v1/conversations/{id}/take", allow=works, summary="Take the work")

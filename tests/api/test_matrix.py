@@ -76,6 +76,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/offers/{id}/accept": {"epoch": 1},
     "POST /api/v1/offers/{id}/decline": {"reason": "busy"},
     "POST /api/v1/items/{id}/wrap-up-done": None,
+    "GET /api/v1/items/{id}/why": None,
     "POST /api/v1/conversations/{id}/block-sender": {"reason": "x"},
     "POST /api/v1/conversations/{id}/unblock-sender": {"reason": "x"},
     "POST /api/v1/conversations/{id}/merge": {"into": AGENT},
