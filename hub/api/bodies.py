@@ -21,16 +21,20 @@ async def read_limited(request: web.Request, limit: int) -> bytes:
 
     Raises:
         TooLarge: more than `limit` bytes, also when a small gzip body grows to it.
+        BadInput: `body_broken`: it is not in the encoding it names.
     """
     if request.content_length is not None and request.content_length > limit:
         raise TooLarge(limit_bytes=limit)
     parts: list[bytes] = []
     size = 0
-    async for chunk in request.content.iter_chunked(65_536):
-        size += len(chunk)
-        if size > limit:
-            raise TooLarge(limit_bytes=limit)
-        parts.append(chunk)
+    try:
+        async for chunk in request.content.iter_chunked(65_536):
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(limit_bytes=limit)
+            parts.append(chunk)
+    except web.RequestPayloadError:
+        raise BadInput("body_broken") from None
     return b"".join(parts)
 
 

@@ -91,6 +91,8 @@ async def session_login(deps: Deps, token: str) -> Login | None:
 
     A session ends `SESSION_IDLE` after its last use and `SESSION_LONGEST` after it began.
     """
+    if not token:
+        return None
     now = deps.clock.now()
     token_hash = fingerprint(token)
 
