@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from hub.app.build import House
-from hub.services import intake_prune, reopening
+from hub.services import reopening, retention
 from hub.workers.indexer import Indexer
 from hub.workers.media import MediaFetcher
 from hub.workers.puller import Puller
@@ -19,7 +19,7 @@ Make: TypeAlias = Callable[[House], Run]
 
 
 def _upkeep(house: House) -> Run:
-    more = (reopening.close_expired, intake_prune.prune)
+    more = (reopening.close_expired, retention.prune)
     return Upkeep(house.deps, house.spool, house.health.store_told, more).run
 
 

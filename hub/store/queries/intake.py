@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from hub.model.clock import to_micros
 from hub.store.engine import Tx
@@ -19,7 +19,13 @@ CHANNELS = stmt(select(_channel).order_by(_channel.c.created_at), name="channels
 CHANNEL = stmt(select(_channel).where(_channel.c.id == bindparam("id")), name="channel")
 CHANNEL_STATE = stmt(
     update(_channel)
-    .where(_channel.c.id == bindparam("channel_id"), _channel.c.state != bindparam("new_state"))
+    .where(
+        _channel.c.id == bindparam("channel_id"),
+        or_(
+            _channel.c.state != bindparam("new_state"),
+            _channel.c.state_reason != bindparam("reason"),
+        ),
+    )
     .values(
         state=bindparam("new_state"),
         state_reason=bindparam("reason"),
@@ -71,7 +77,6 @@ LOG_LIST = stmt(
     .limit(bindparam("limit")),
     name="intake_log.list",
 )
-LOG_PRUNE = stmt(delete(_log).where(_log.c.at < bindparam("before")), name="intake_log.prune")
 
 
 def count(tx: Tx, at: datetime, channel_id: str, outcome: str, by: int = 1) -> None:
@@ -144,7 +149,7 @@ def channel(tx: Tx, channel_id: str) -> Row | None:
 
 
 def move_channel(tx: Tx, channel_id: str, state: str, reason: str) -> bool:
-    """Set a channel's state; False when it was already so."""
+    """Set a channel's state and why; False when both were already so."""
     return (
         tx.execute(
             CHANNEL_STATE, {"channel_id": channel_id, "new_state": state, "reason": reason[:100]}
