@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import admin, backup, channel, doctor, rules, tools
+from hub.cli import admin, backup, channel, doctor, rules, simulate, tools
 from hub.cli.terminal import fail, load, run_loop, say, sentence
 from hub.model.errors import HubError, SettingsInvalid
 
@@ -15,7 +15,7 @@ app = typer.Typer(
     name="hub", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 
-for module in (admin, backup, channel, doctor, rules, tools):
+for module in (admin, backup, channel, doctor, rules, simulate, tools):
     module.add_to(app)
 
 HostOption = Annotated[str | None, typer.Option(help="Address to serve on (HUB_HOST).")]
