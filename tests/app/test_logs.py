@@ -49,3 +49,27 @@ def test_every_logger_goes_through_it(form):
     assert "thing.done" in text
     assert "AAAAAAAA" not in text
     assert "s3cretword" not in text
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_traceback_shows_where_and_no_values(form):
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    out = io.StringIO()
+    try:
+        set_up_logging("info", form, out)
+        said_by_the_customer = "my number is 42"
+        try:
+            raise ValueError(f"cannot read {said_by_the_customer}")
+        except ValueError as error:
+            try:
+                raise RuntimeError(said_by_the_customer) from error
+            except RuntimeError:
+                structlog.get_logger("hub").exception("loop.died")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.reset_defaults()
+    text = out.getvalue()
+    assert all(word in text for word in ("loop.died", "test_logs.py", "ValueError", "RuntimeError"))
+    assert "number is 42" not in text.replace('said_by_the_customer = "my number is 42"', "")
