@@ -37,7 +37,9 @@ class Login:
 
     def csrf_matches(self, given: str) -> bool:
         """Compare in constant time; an empty one never matches."""
-        return bool(self.csrf) and hmac.compare_digest(given.encode(), (self.csrf or "").encode())
+        return bool(self.csrf) and hmac.compare_digest(
+            given.encode(errors="surrogatepass"), (self.csrf or "").encode()
+        )
 
 
 def new_secret() -> str:
@@ -47,7 +49,8 @@ def new_secret() -> str:
 
 def fingerprint(token: str) -> str:
     """Return what the store keeps of a token: SHA-256 in hex (tokens are random, so no salt)."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    # A header holds any bytes; what is no UTF-8 came in as surrogates and is only unknown here.
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def viewer_of(tx: Tx, agent_id: str) -> Viewer | None:
