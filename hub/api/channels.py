@@ -10,8 +10,8 @@ from hub.api.context import Context
 from hub.api.http import Body, Created, Id, Path, Query, Routes, Wish
 from hub.api.keys import CHANNELS
 from hub.ingress.live_channels import Live, LiveChannels
-from hub.model.channel import Probes
-from hub.model.errors import BadInput, NotFound
+from hub.model.channel import Probes, Subscribes
+from hub.model.errors import BadInput, Conflict, NotFound, SettingsInvalid
 from hub.model.ids import ChannelId, new_id
 from hub.model.visibility import may_administer
 from hub.services import channels
@@ -138,7 +138,7 @@ async def list_kinds(ctx: Context) -> KindList:
     "POST", "/api/v1/channels", status=201, allow=may_administer, creates=True, summary="Add one"
 )
 async def add_channel(ctx: Context, body: Annotated[NewChannel, Body]) -> ChannelDetail:
-    """Validate, try and save a channel."""
+    """Validate, try and save a channel, and have the network call it (see its `state`)."""
     info = ChannelInfo(
         ChannelId(new_id()), body.kind, body.name, "active", body.separate, body.language,
         body.region, body.settings or {},
@@ -147,6 +147,7 @@ async def add_channel(ctx: Context, body: Annotated[NewChannel, Body]) -> Channe
     await _try(ctx, ChannelRow(info, config, 0), probe=body.probe)
     change = _change(info, config)
     await channels.add_channel(ctx.deps, body.kind, change, actor=ctx.actor, channel_id=info.id)
+    await _subscribe(ctx, info.id)
     return await _detail(ctx, info.id)
 
 
@@ -182,6 +183,7 @@ async def change_channel(
         await _try(ctx, ChannelRow(info, config, 0), probe=body.probe)
     change = _change(info, config)
     await channels.change_channel(ctx.deps, id, change, if_version=version, actor=ctx.actor)
+    await _subscribe(ctx, id)
     return await _detail(ctx, id)
 
 
@@ -191,6 +193,23 @@ async def change_channel(
 async def probe_channel(ctx: Context, id: Annotated[Id, Path]) -> ProbeView:
     """Make one harmless real call with the saved credentials."""
     return await _probe(_live(ctx).build(await _row(ctx, id)))
+
+
+@ROUTES.route(
+    "POST", "/api/v1/channels/{id}/subscribe", allow=may_administer, summary="Have it called again"
+)
+async def subscribe_channel(ctx: Context, id: Annotated[Id, Path]) -> ChannelDetail:
+    """Tell the network once more where to call; a channel that was broken by that works again."""
+    row = await _row(ctx, id)
+    channel = _live(ctx).build(row).channel
+    if not isinstance(channel, Subscribes):
+        raise NotFound("subscribe_not_supported")
+    if row.info.state == "paused":
+        raise Conflict("channel_paused")
+    code = await channels.subscribe_channel(ctx.deps, id, channel, actor=ctx.actor)
+    if code:
+        raise BadInput("channel_subscribe_failed", reason=code)
+    return await _detail(ctx, id)
 
 
 def _live(ctx: Context) -> LiveChannels:
@@ -211,6 +230,19 @@ async def _try(ctx: Context, row: ChannelRow, *, probe: bool) -> None:
         report = await live.channel.probe()
         if not report.ok:
             raise BadInput("channel_probe_failed", reason=report.code)
+
+
+async def _subscribe(ctx: Context, channel_id: str) -> None:
+    """Have the network call a channel that was just saved; it stays saved if that fails."""
+    row = await _row(ctx, channel_id)
+    if row.info.state == "paused":
+        return
+    try:
+        channel = _live(ctx).build(row).channel
+    except SettingsInvalid:
+        return  # whoever reloads the channels marks it `broken`
+    if isinstance(channel, Subscribes):
+        await channels.subscribe_channel(ctx.deps, channel_id, channel, actor=ctx.actor)
 
 
 async def _probe(live: Live) -> ProbeView:

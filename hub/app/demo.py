@@ -15,6 +15,7 @@ from hub.app.first_start import SHIPPED
 from hub.demo import mark
 from hub.demo.customers import Pace
 from hub.demo.world import World
+from hub.model.channel import Subscribes
 from hub.model.errors import HubError
 from hub.settings import Settings
 
@@ -58,8 +59,9 @@ class Demo:
         """Have a Telegram channel tell its provider where updates go, as an operator would."""
         assert self._house is not None
         channel = self._house.channels.get(channel_id).channel
+        assert isinstance(channel, Subscribes)
         try:
-            await channel.subscribe()  # type: ignore[attr-defined]
+            await channel.subscribe()
         except HubError as error:
             log.warning("demo.not_subscribed", code=error.code)
 

@@ -10,7 +10,7 @@ no other state. It never sees the database: it returns values, and `services` de
 
 `send` makes at most one call that the customer can notice; preparing calls may precede it.
 Further abilities are optional protocols, found by `isinstance`: `Pulls`, `FetchesMedia`, `Probes`,
-`Signals`.
+`Subscribes`, `Signals`.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -81,6 +81,7 @@ __all__ = [
     "Signals",
     "StatusReport",
     "StopSignal",
+    "Subscribes",
     "ThreadHint",
 ]
 
@@ -186,6 +187,15 @@ class Probes(Protocol):
 
     async def probe(self) -> ProbeReport:
         """Make one harmless real call. Never raises for what the provider says."""
+        ...
+
+
+@runtime_checkable
+class Subscribes(Protocol):
+    """Channels that can tell the network by themselves where it should call."""
+
+    async def subscribe(self) -> None:
+        """Make the network call us, as the configuration says; idempotent. Raises SendError."""
         ...
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from hub.model.channel import Subscribes
 from hub.model.clock import to_micros
-from hub.model.errors import NotFound, VersionMismatch
+from hub.model.errors import NotFound, SendError, VersionMismatch
 from hub.model.events import EventKind, new_event
 from hub.model.ids import ChannelId, new_id
 from hub.services.deps import ChannelInfo, Deps
@@ -112,7 +113,7 @@ async def change_channel(
 
 
 async def move_channel(deps: Deps, channel_id: str, state: str, reason: str, actor: str) -> bool:
-    """Set a channel's state (active, paused, needs_auth, broken); False when it was so already."""
+    """Set a channel's state (active, paused, needs_auth, broken) and why; False: it was so."""
 
     def unit(tx: Tx) -> bool:
         moved = intake.move_channel(tx, channel_id, state, reason)
@@ -121,6 +122,31 @@ async def move_channel(deps: Deps, channel_id: str, state: str, reason: str, act
         return moved
 
     return await deps.db.run(unit, name="channel.move")
+
+
+async def subscribe_channel(deps: Deps, channel_id: str, channel: Subscribes, *, actor: str) -> str:
+    """Have the network call a saved channel; its row then says `active`, or why it does not work.
+
+    Called outside any transaction. A channel that was paused meanwhile stays paused.
+
+    Returns:
+        Empty, or the code of what went wrong (the row's `state_reason`).
+    """
+    state, code = "active", ""
+    try:
+        await channel.subscribe()
+    except SendError as error:
+        state, code = "needs_auth" if error.needs_auth else "broken", error.code
+
+    def unit(tx: Tx) -> None:
+        row = intake.channel(tx, channel_id)
+        if row is None or row["state"] == "paused":
+            return
+        if intake.move_channel(tx, channel_id, state, code):
+            _told(tx, deps, channel_id, state, code, actor)
+
+    await deps.db.run(unit, name="channel.subscribe")
+    return code
 
 
 async def cursor_of(deps: Deps, channel_id: str) -> str | None:
