@@ -31,7 +31,8 @@ LIVE_CONTACT = stmt(
     ),
     name="item.live_contact",
 )
-LIVE = stmt(select(_w.c.body).where(_w.c.closed_at.is_(None)).order_by(_w.c.id), name="items.live")
+# Without ORDER BY: SQLite would walk every item there ever was in the order of the primary key.
+LIVE = stmt(select(_w.c.id, _w.c.body).where(_w.c.closed_at.is_(None)), name="items.live")
 NEW = stmt(
     select(_w.c.body).where(_w.c.state == ItemState.NEW.value).order_by(_w.c.id).limit(500),
     name="items.new",
@@ -130,7 +131,7 @@ def live_contact(tx: Tx, conversation_id: str) -> str | None:
 
 def live_items(tx: Tx) -> list[WorkItem]:
     """Return every item that still asks for something: what the router is rebuilt from."""
-    return [item_of(row[0]) for row in tx.run(LIVE)]
+    return [item_of(row[1]) for row in sorted(tx.run(LIVE))]
 
 
 def new_items(tx: Tx) -> list[WorkItem]:

@@ -60,8 +60,8 @@ _BLOCKED = stmt(
 _LEFT_BEHIND = stmt(
     text(
         'SELECT k.id AS case_id, k.owner_agent_id, k.conversation_id FROM "case" k'
-        " JOIN agent a ON a.id = k.owner_agent_id"
-        " WHERE a.active = :inactive AND k.state <> 'closed' ORDER BY k.id LIMIT 500"
+        " WHERE k.owner_agent_id IN (SELECT a.id FROM agent a WHERE a.active = :inactive)"
+        " AND k.state <> 'closed' LIMIT 500"
     ),
     name="cases.left_behind",
 )

@@ -17,18 +17,21 @@ from hub.model.staff import AgentLoad, AgentPresence
 from hub.model.work import Assignment, Offer, OfferState, Timer, TimerKind
 from hub.store.queries.rows import dump, upsert
 from hub.store.statement import stmt
+from hub.store.tables import Agent, table
 from hub.store.tables import AgentLoad as LoadRow
 from hub.store.tables import AgentState as StateRow
 from hub.store.tables import Assignment as AssignmentRow
 from hub.store.tables import Offer as OfferRow
 from hub.store.tables import Timer as TimerRow
-from hub.store.tables import table
+from hub.store.tables import WorkItem as ItemRow
 from hub.store.tx import Tx
 
 T = TypeVar("T")
 
 _offer = table(OfferRow)
 _assignment = table(AssignmentRow)
+_item = table(ItemRow)
+_agent = table(Agent)
 _timer = table(TimerRow)
 _state = table(StateRow)
 _load = table(LoadRow)
@@ -37,14 +40,19 @@ _OFFER = TypeAdapter(Offer)
 _ASSIGNMENT = TypeAdapter(Assignment)
 _PRESENCE = TypeAdapter(AgentPresence)
 
+# By way of live items and of agents, so that a new router does not read what is long over.
 _OFFERS_LIVE = stmt(
     select(_offer.c.body).where(
-        _offer.c.state.in_((OfferState.OFFERED.value, OfferState.ACCEPTED.value))
+        _offer.c.item_id.in_(select(_item.c.id).where(_item.c.closed_at.is_(None))),
+        _offer.c.state.in_((OfferState.OFFERED.value, OfferState.ACCEPTED.value)),
     ),
     name="offers.live",
 )
 _ASSIGNMENTS_LIVE = stmt(
-    select(_assignment.c.body).where(_assignment.c.ended_at.is_(None)), name="assignments.live"
+    select(_assignment.c.body).where(
+        _assignment.c.agent_id.in_(select(_agent.c.id)), _assignment.c.ended_at.is_(None)
+    ),
+    name="assignments.live",
 )
 _TIMERS = stmt(
     select(_timer.c.kind, _timer.c.subject_id, _timer.c.due_at, _timer.c.epoch), name="timers"
