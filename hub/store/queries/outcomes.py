@@ -60,7 +60,7 @@ _BLOCKED = stmt(
 _LEFT_BEHIND = stmt(
     text(
         'SELECT k.id AS case_id, k.owner_agent_id, k.conversation_id FROM "case" k'
-        " WHERE k.owner_agent_id IN (SELECT a.id FROM agent a WHERE a.active = :inactive)"
+        " WHERE k.owner_agent_id IN (SELECT id FROM agent WHERE active = :inactive)"
         " AND k.state <> 'closed' LIMIT 500"
     ),
     name="cases.left_behind",
