@@ -86,6 +86,9 @@ class _Session(socketserver.StreamRequestHandler):
         answer = Script.DATA.get(name, "250 2.0.0 queued")
         if answer.startswith("250"):
             self.server.script.mails.append(Accepted(mail_from, recipients, b"".join(lines)))
+        if name == "silent":
+            self.rfile.read(1)  # until the other side hangs up
+            return False
         if name == "cutlate":
             self.connection.shutdown(socket.SHUT_RDWR)
             return False
