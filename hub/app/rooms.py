@@ -25,12 +25,14 @@ from hub.api import (
     rules,
     search,
     session,
+    slack_install,
     widget,
     work,
 )
 from hub.api.application import Parts, Setup, make_application
 from hub.api.http import Routes
 from hub.app.build import House
+from hub.app.slack_oauth import SlackInstaller
 
 ROOMS: tuple[Routes, ...] = (
     # one line per module of typed routes, in the order of the documentation
@@ -48,6 +50,7 @@ ROOMS: tuple[Routes, ...] = (
     queues.ROUTES,
     desk.ROUTES,
     channels.ROUTES,
+    slack_install.ROUTES,
     rules.ROUTES,
     attachments.ROUTES,
     configuration.ROUTES,
@@ -68,4 +71,5 @@ def make_app(
 ) -> web.Application:
     """Return the application of a process."""
     parts = Parts(house.deps, house.ingress, house.channels, house.health, house.follower)
-    return make_application(parts, (*ROOMS, *more_rooms), (*SETUPS, *more_setups))
+    installer = slack_install.add_install(SlackInstaller(house.deps, house.pool))
+    return make_application(parts, (*ROOMS, *more_rooms), (*SETUPS, installer, *more_setups))

@@ -57,8 +57,7 @@ class SlackConfig(ChannelConfig):
     @field_validator("api_base")
     @classmethod
     def _is_base(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
+        if origin_of(value) is None:
             raise ValueError("api_base must be an http(s) URL without credentials")
         return value if value.endswith("/") else value + "/"
 
