@@ -111,9 +111,24 @@ class LiveHub:
         return await self.follower.page(after, 200)
 
     async def hydrate(self, events: Sequence[LoggedEvent]) -> list[Pushed]:
-        """Turn events into frames in one read."""
+        """Turn events into frames in one read; one that cannot be read is left out and logged."""
         if not events:
             return []
+        try:
+            return await self._read(events)
+        except HubError:
+            raise
+        except Exception:
+            if len(events) == 1:
+                # A row nobody foresaw must not silence the feed for everybody behind it.
+                log.exception("live.event_unreadable", seq=events[0].seq, kind=events[0].kind.value)
+                return []
+        found: list[Pushed] = []
+        for one in events:
+            found += await self.hydrate([one])
+        return found
+
+    async def _read(self, events: Sequence[LoggedEvent]) -> list[Pushed]:
         now = self.deps.clock.now()
 
         def unit(tx: Tx) -> list[Pushed]:

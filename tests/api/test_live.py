@@ -39,6 +39,18 @@ async def test_a_message_reaches_the_socket_whole(town):
         assert frame["facts"]["number"] == 2
 
 
+async def test_a_row_nobody_can_read_silences_nobody(town):
+    ann = await town.person("ann")
+    broken = await town.write("first")
+    await town.hold(broken, handler=ann)
+    whole = await town.write("second", sender="+8613800138009")
+    await town.hold(whole, handler=ann)
+    await town.run("UPDATE message SET content = '{' WHERE conversation_id = :id", id=broken)
+    async with ann.live(after=0) as socket:  # replays both
+        frame = await socket.until("message.received", text="second")
+    assert frame["data"]["conversation_id"] == whole
+
+
 async def test_nothing_is_lost_or_repeated_over_reconnects(town):
     await reconnect_often(town, 200)
 
