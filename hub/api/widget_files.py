@@ -13,6 +13,8 @@ from hub.api.widget_access import limit, visit_of
 from hub.model.errors import BadInput, NotFound, TooLarge
 from hub.services.widget_files import file_of, keep_upload
 
+# What reading a form raises that is none, or is not in the encoding it names.
+_BROKEN = (ValueError, RuntimeError, AssertionError, web.RequestPayloadError)
 _UPLOADS_AT_ONCE = asyncio.Semaphore(8)
 _FORM_BYTES = 10_000
 _HARMLESS = re.compile(r"\A(?:image/(?!svg)|audio/|video/|application/pdf\Z)[a-z0-9.+-]*\Z")
@@ -48,7 +50,7 @@ async def _file_part(request: web.Request, most: int) -> tuple[str, bytes]:
     try:
         form = await request.multipart()
         part = await form.next()
-    except (ValueError, RuntimeError, AssertionError):
+    except _BROKEN:
         raise BadInput("form_invalid") from None
     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
         raise BadInput("file_missing")
@@ -60,7 +62,7 @@ async def _file_part(request: web.Request, most: int) -> tuple[str, bytes]:
             if size > most:
                 raise TooLarge(limit_bytes=most)
             chunks.append(bytes(chunk))
-    except (ValueError, RuntimeError, AssertionError):
+    except _BROKEN:
         raise BadInput("form_invalid") from None
     return part.filename, b"".join(chunks)
 

@@ -1,5 +1,6 @@
 """Visitors' files: by kind, content and size; to be saved, never to be run; only their own."""
 
+import time
 import zlib
 from typing import Any
 
@@ -137,4 +138,18 @@ async def test_broken_forms_are_refused(world: World) -> None:
     bare = {"Content-Type": "multipart/form-data"}
     assert (await ada.call("POST", "files", data=b"x", headers=bare)).status == 400
     assert (await ada.call("POST", "files", json={})).status == 415
+    assert await world.rows("SELECT COUNT(*) FROM attachment") == [(0,)]
+
+
+async def test_forms_of_a_million_parts_or_no_gzip_cost_nothing(world: World) -> None:
+    ada = world.browser()
+    await ada.open()
+    head = {"Content-Type": "multipart/form-data; boundary=x"}
+    began = time.process_time()
+    answer = await ada.call("POST", "files", data=b"--x\r\n\r\n\r\n" * 1_000_000, headers=head)
+    assert answer.status in (400, 413)
+    assert time.process_time() - began < 3
+    packed = {**head, "Content-Encoding": "gzip"}
+    answer = await ada.call("POST", "files", data=b"\x1f\x8bnothing", headers=packed)
+    assert (answer.status, (await answer.json())["code"]) == (400, "form_invalid")
     assert await world.rows("SELECT COUNT(*) FROM attachment") == [(0,)]
