@@ -118,7 +118,11 @@ class Book:
     def standing_against(self, work_class: WorkClass) -> int:
         """Return the units that stand in the way of one more piece of `work_class`."""
         interrupts = self.table[work_class].interrupts
-        return sum(units for cls, units in self.units.items() if cls not in interrupts)
+        total = 0
+        for cls, units in self.units.items():
+            if units and cls not in interrupts:
+                total += units
+        return total
 
     def fits(self, work_class: WorkClass, units: int, cap: int) -> bool:
         """Tell whether one more piece of the class fits in units and under its cap."""

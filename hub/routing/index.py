@@ -102,12 +102,19 @@ class MatchIndex:
         return iter(self._agents.get(signature, {}))
 
     def is_admitted(self, signature: Signature, agent_id: AgentId) -> bool:
-        """Tell whether a signature in use admits the agent. O(1)."""
-        return agent_id in self._agents.get(signature, ())
+        """Tell whether a signature admits the agent. O(1) once the signature is known.
+
+        It may be unknown after a restart: an item being asked about is not in the index.
+        """
+        if signature not in self._agents:
+            self._learn(signature)
+        return agent_id in self._agents[signature]
 
     def free_agents_for(self, signature: Signature, free: Collection[AgentId]) -> Iterator[AgentId]:
         """Yield those of `free` a signature in use admits; walks over the smaller of both."""
-        admitted = self._agents.get(signature, {})
+        if signature not in self._agents:
+            self._learn(signature)
+        admitted = self._agents[signature]
         if len(free) < len(admitted):
             return (agent_id for agent_id in free if agent_id in admitted)
         return (agent_id for agent_id in admitted if agent_id in free)
@@ -133,7 +140,16 @@ class MatchIndex:
         `admit(item, vstart_s)` answers True, False (look at the next), or None (the next, being
         younger, cannot pass either).
         """
+        places = self._places
         for order, heap in list(self._heaps.get(signature, {}).items()):
+            top = heap[0]
+            place = places.get(top[1])
+            if place is not None and place[3] == top[2]:
+                answer = admit(top[1], top[0])
+                if answer is True:
+                    yield order, top[0], top[1]
+                if answer is not False:
+                    continue
             head = self._first(heap, admit)
             if head is not None:
                 yield order, head[0], head[1]

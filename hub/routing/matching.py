@@ -4,7 +4,8 @@ Two ways meet here: an agent has room (the best item for them), an item waits (t
 it). Both run until nothing more fits, so that no waiting item has an eligible agent with room.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from hub.model.ids import AgentId, ItemId
 from hub.model.staff import Discipline
@@ -18,7 +19,9 @@ from hub.routing.ordering import OrderClass, Score, score
 from hub.routing.queueing import owner_may_take
 from hub.routing.recorder import Step
 from hub.routing.selecting import best_agents
-from hub.routing.state import RouterState
+from hub.routing.state import OWN_UNITS, RouterState
+
+_Id = TypeVar("_Id", AgentId, ItemId)
 
 Pick = tuple[ItemId, OrderClass, float, bool]
 """Item, its order class, its virtual start, and whether the fairness guard chose it."""
@@ -30,15 +33,20 @@ def run_matching(step: Step) -> None:
     while True:
         step.settle()
         if step.dirty_agents:
-            agent_id = min(step.dirty_agents, key=lambda a: agent_order(state, a))
+            agent_id = _first(step.dirty_agents, lambda a: agent_order(state, a))
             del step.dirty_agents[agent_id]
             match_agent(step, agent_id)
         elif step.dirty_items:
-            item_id = min(step.dirty_items, key=lambda i: item_order(state, i))
+            item_id = _first(step.dirty_items, lambda i: item_order(state, i))
             del step.dirty_items[item_id]
             match_item(step, item_id)
         else:
             return
+
+
+def _first(found: dict[_Id, None], key: Callable[[_Id], tuple[Any, ...]]) -> _Id:
+    """Return the first by order; most often there is one alone."""
+    return min(found, key=key) if len(found) > 1 else next(iter(found))
 
 
 def agent_order(state: RouterState, agent_id: AgentId) -> tuple[str, str]:
@@ -152,19 +160,26 @@ Head = tuple[Signature, OrderClass, float, ItemId]
 
 def _heads_for(step: Step, agent_id: AgentId) -> Iterator[Head]:
     state, now_s = step.state, step.now.timestamp()
+    items = state.items
     for signature in list(state.index.signatures_of(agent_id)):
         if agent_id not in state.free[signature.work_class]:
             continue
         if not _reserve_kept(state, signature, agent_id):
             continue
         delay_s = delay_of(state, signature, agent_id)
+        # Among the free there is room for a whole piece of the class.
+        whole = signature.work_class not in OWN_UNITS
 
-        def admit(item_id: ItemId, vstart_s: float, delay_s: float = delay_s) -> bool | None:
-            if now_s - vstart_s < delay_s:
+        def admit(
+            item_id: ItemId, vstart_s: float, delay_s: float = delay_s, whole: bool = whole
+        ) -> bool | None:
+            if delay_s and now_s - vstart_s < delay_s:
                 return None
-            item = state.items[item_id]
-            if not state.has_room(agent_id, item):
+            item = items[item_id]
+            if (not whole or item.units is not None) and not state.has_room(agent_id, item):
                 return False
+            if not item.excluded and not item.barred:
+                return True
             return not is_excluded(state, item, agent_id, step.now)
 
         for order, vstart_s, item_id in state.index.heads(signature, admit):
@@ -220,9 +235,9 @@ def _by_order(step: Step, heads: list[Head]) -> Pick:
 
 def _before(a: tuple[Score, Head], b: tuple[Score, Head]) -> bool:
     """Tell whether a comes before b: higher score, then older, then smaller id."""
-    return (a[0], -a[1][2]) > (b[0], -b[1][2]) or (
-        (a[0], a[1][2]) == (b[0], b[1][2]) and a[1][3] < b[1][3]
-    )
+    if a[0] != b[0]:
+        return a[0] > b[0]
+    return (a[1][2], a[1][3]) < (b[1][2], b[1][3])
 
 
 def _trace(step: Step, item: WorkItem, agent_id: AgentId, pick: Pick) -> None:

@@ -6,7 +6,6 @@ with the version it had when the step began.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from hub.routing.changes import (
     StepResult,
     TimerKey,
 )
+from hub.routing.rows import changed
 from hub.routing.state import RouterState
 
 ITEM_TIMERS = (
@@ -78,7 +78,7 @@ class Step:
         """Replace fields of an item; `move` raises its version (state or handler changed)."""
         if move:
             changes["version"] = item.version + 1
-        new = replace(item, **changes) if changes else item
+        new = changed(item, changes) if changes else item
         self._versions.setdefault(item.id, item.version)
         self._items[item.id] = new
         self.state.enter_item(new)

@@ -38,8 +38,9 @@ from hub.routing.eligibility import admits, order_of, signature_of
 from hub.routing.index import MatchIndex
 from hub.routing.ordering import score
 from hub.routing.ranking import Ranking
+from hub.routing.rows import same_place
 
-_OWN_UNITS = (WorkClass.TASK, WorkClass.FOLLOWUP)
+OWN_UNITS = (WorkClass.TASK, WorkClass.FOLLOWUP)
 """Classes whose pieces may take fewer units than the table says."""
 
 
@@ -177,20 +178,21 @@ class RouterState:
     def refresh_free(self, agent_id: AgentId) -> None:
         """Note for each class whether the agent could take a piece of it at all."""
         book, agent = self.books[agent_id], self.config.agents[agent_id]
-        open_to_offers = (
+        if (
             agent.active
             and self.presence_of(agent_id).offerable
             and not self.over_items.get(agent_id)
-        )
-        for work_class, free in self.free.items():
-            units = 0 if work_class in _OWN_UNITS else self.config.capacity[work_class].units
-            if (
-                open_to_offers
-                and work_class not in agent.disabled_classes
-                and book.fits(work_class, units, self.cap_of(agent, work_class))
-            ):
-                free[agent_id] = None
-            else:
+        ):
+            for work_class, free in self.free.items():
+                units = 0 if work_class in OWN_UNITS else self.config.capacity[work_class].units
+                if work_class not in agent.disabled_classes and book.fits(
+                    work_class, units, self.cap_of(agent, work_class)
+                ):
+                    free[agent_id] = None
+                else:
+                    free.pop(agent_id, None)
+        else:
+            for free in self.free.values():
                 free.pop(agent_id, None)
         self.ranking.note(agent_id)
 
@@ -248,7 +250,8 @@ class RouterState:
                 over.pop(item.id, None)
         if old is not None and old.handler_agent_id not in (None, item.handler_agent_id):
             self._forget_over(old)
-        self.place(item)
+        if old is None or not same_place(old, item):
+            self.place(item)
 
     def place(self, item: WorkItem) -> None:
         """Put a waiting item where matching finds it: index, the owner's hold, or the pool."""
