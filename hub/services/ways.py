@@ -25,26 +25,34 @@ class Way:
 def choose_way(tx: Tx, conversation: Row, channel_id: str | None, identity_id: str | None) -> Way:
     """Return the way an answer takes: the one asked for, else that of the customer's last message.
 
+    Somebody else may have written as well (a stranger in a mail's Cc who answered it): they are
+    answered only when asked for by name, or what was meant for the customer would go to them.
+
     Raises:
         Conflict: `no_way`: there is no such way for this customer.
     """
     ways = dicts(tx, conversations.WAYS, {"id": conversation["id"]})
     ways.sort(key=lambda way: way["inbound_at"] or 0, reverse=True)
+    if len({way["identity_id"] for way in ways}) > 1 and identity_id is None:
+        ways = [way for way in ways if _is_customers(tx, way["identity_id"], conversation)] or ways
     for way in ways:
         if channel_id in (None, way["channel_id"]) and identity_id in (None, way["identity_id"]):
             return _way(tx, way["channel_id"], way["identity_id"], way["inbound_at"])
     if channel_id is None or identity_id is None:
         raise Conflict("no_way")
     # Another of the customer's addresses: a way this conversation did not take so far.
-    identity = one_dict(tx, customers.IDENTITY, {"id": identity_id})
-    if identity is None:
-        raise Conflict("no_way")
-    same = customers.root_of(tx, identity["customer_id"]) == customers.root_of(
-        tx, conversation["customer_id"]
-    )
-    if not same:
+    if not _is_customers(tx, identity_id, conversation):
         raise Conflict("no_way")
     return _way(tx, channel_id, identity_id, None)
+
+
+def _is_customers(tx: Tx, identity_id: str, conversation: Row) -> bool:
+    """Tell whether an address belongs to the conversation's customer, merges followed."""
+    identity = one_dict(tx, customers.IDENTITY, {"id": identity_id})
+    if identity is None:
+        return False
+    root = customers.root_of(tx, conversation["customer_id"])
+    return customers.root_of(tx, identity["customer_id"]) == root
 
 
 def _way(tx: Tx, channel_id: str, identity_id: str, inbound_at: int | None) -> Way:

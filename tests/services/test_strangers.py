@@ -11,6 +11,8 @@ from hub.model.clock import to_micros
 from hub.model.content import Content
 from hub.model.ids import new_id
 from hub.services.outgoing import load_part
+from hub.services.ways import choose_way
+from hub.store.queries import conversations
 from hub.store.queries.rows import insert_row
 from hub.store.tables import Agent, OrgUnit
 from hub.store.tx import Tx
@@ -110,3 +112,17 @@ async def test_rows_of_attack_texts_are_only_texts(world: World) -> None:
         await world.receive("twilio_sms", world.sms(one))
     found = await rows(world, "SELECT content FROM message")
     assert {json.loads(str(content))["text"] for (content,) in found} == set(texts)
+
+
+async def test_an_answer_goes_to_the_customer_and_not_to_who_wrote_last(world: World) -> None:
+    """Bob's mail is the newest of the conversation; it is still Ada's."""
+    talk = await ada_talks(world)
+    world.clock.advance(seconds=60)
+    await world.receive("email", world.mail("Me too", BOB, "Re: Refund", answers=talk))
+
+    def choose(tx: Tx) -> str:
+        conversation = conversations.conversation(tx, talk)
+        assert conversation is not None
+        return str(choose_way(tx, conversation, None, None).identity["value"])
+
+    assert await world.deps.db.read(choose) == "ada@example.com"
