@@ -30,6 +30,10 @@ class Signature(NamedTuple):
     borrow: tuple[QueueId, ...] = ()
 
 
+Top = tuple[float, float, float, float, ItemId, OrderClass]
+"""Head, weight and target of a class, virtual start and id of its first item, the class."""
+
+
 class Place(NamedTuple):
     """Where an item stands in the index."""
 
@@ -50,6 +54,7 @@ class MatchIndex:
         self._agents: dict[Signature, dict[AgentId, None]] = {}
         self._signatures: dict[AgentId, dict[Signature, None]] = {}
         self._known: dict[AgentId, None] = {}
+        self._tops: dict[Signature, list[Top]] = {}
         self._stamp = 0
 
     def __len__(self) -> int:
@@ -65,6 +70,7 @@ class MatchIndex:
         if item_id in self._places:
             self.remove(item_id)
         self._stamp += 1
+        self._tops.pop(signature, None)
         self._places[item_id] = Place(signature, order, vstart_s, self._stamp)
         heap = self._heaps.setdefault(signature, {}).setdefault(order, [])
         heapq.heappush(heap, (vstart_s, item_id, self._stamp))
@@ -78,6 +84,7 @@ class MatchIndex:
         place = self._places.pop(item_id, None)
         if place is None:
             return
+        self._tops.pop(place.signature, None)
         counts = self._live[place.signature]
         counts[place.order] -= 1
         heap = self._heaps[place.signature][place.order]
@@ -131,6 +138,19 @@ class MatchIndex:
     def places(self) -> Iterator[tuple[ItemId, Place]]:
         """Yield every waiting item with its place."""
         return iter(self._places.items())
+
+    def tops(self, signature: Signature) -> list[Top]:
+        """Return the first item of each class, whoever asks; kept until the signature changes."""
+        found = self._tops.get(signature)
+        if found is None:
+            found = []
+            for order, heap in self._heaps.get(signature, {}).items():
+                while not self._current(heap[0]):
+                    heapq.heappop(heap)
+                vstart_s, item_id, _ = heap[0]
+                found.append((order.head, order.weight, order.target_s, vstart_s, item_id, order))
+            self._tops[signature] = found
+        return found
 
     def heads(
         self, signature: Signature, admit: Callable[[ItemId, float], bool | None]
