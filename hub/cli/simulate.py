@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def simulate(
-    file: Annotated[Path, typer.Argument(help="A scenario (YAML or JSON); see docs/concepts/routing.md.")],
+    file: Annotated[Path, typer.Argument(help="A scenario; see docs/concepts/routing.md.")],
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Made-up days to average.")] = 5,
     discipline: Annotated[
         list[Discipline] | None, typer.Option(help="Compare: repeat the option.")

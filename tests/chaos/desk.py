@@ -24,7 +24,10 @@ from hub.store.tx import Tx
 from tests.live_hub import LiveHub
 
 DELIVERIES = stmt(
-    text("SELECT d.state, d.part, c.kind FROM delivery d JOIN channel c ON c.id = d.channel_id")
+    text(
+        "SELECT d.state, d.part, c.kind, d.conversation_id FROM delivery d"
+        " JOIN channel c ON c.id = d.channel_id"
+    )
 )
 
 
@@ -91,14 +94,15 @@ class Desk:
 def balance_answers(desk: Desk, rows: list[tuple[object, ...]], received: list[str]) -> None:
     """Compare the answers acknowledged, the deliveries written and what came by SMS."""
     written: dict[str, str] = {}
-    by_sms: set[str] = set()
-    for state, part, kind in rows:
+    by_sms: dict[str, object] = {}
+    held = {talk for state, _, _, talk in rows if state == "sending"}
+    for state, part, kind, talk in rows:
         for word in str(part).replace('"', " ").split():
             if word.startswith("answer-"):
                 assert word not in written, f"{word}: two deliveries of one answer"
                 written[word] = str(state)
                 if kind == "twilio_sms":
-                    by_sms.add(word)
+                    by_sms[word] = talk
     got = Counter(word for said in received for word in said.split() if word.startswith("answer-"))
     twice = [marker for marker, times in got.items() if times > 1]
     assert not twice, f"reached the customer twice: {twice[:5]}"
@@ -107,11 +111,12 @@ def balance_answers(desk: Desk, rows: list[tuple[object, ...]], received: list[s
     assert sent <= set(got), f"said to be sent and never received: {sorted(sent - set(got))[:5]}"
     lost = desk.acked - set(written)
     assert not lost, f"acknowledged and not stored: {sorted(lost)[:5]}"
-    # A claim of a killed process stands as `sending` until it runs out and becomes `unknown`.
-    waiting = [marker for marker in by_sms if written[marker] == "queued"]
+    # A claim of a killed process stands as `sending` until it runs out and becomes `unknown`; what
+    # was written later in its conversation waits behind it, so that order is kept.
+    waiting = [m for m, talk in by_sms.items() if written[m] == "queued" and talk not in held]
     assert not waiting, f"never sent: {waiting[:5]}"
 
 
 def read_deliveries(tx: Tx) -> list[tuple[object, ...]]:
-    """Return state, part and channel kind of every delivery."""
+    """Return state, part, channel kind and conversation of every delivery."""
     return tx.run(DELIVERIES)
