@@ -23,6 +23,8 @@ import psycopg
 import redis
 from psycopg import sql
 
+from hub.demo.mailbox import DOVECOT_CONF
+
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
 
@@ -298,53 +300,6 @@ class RedisServer(Server):
         """Throw everything away, as FLUSHALL by somebody else would."""
         with redis.Redis.from_url(self.url) as client:
             client.flushall()
-
-
-DOVECOT_CONF = """\
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = {folder}/dovecot.log
-protocols = imap lmtp
-listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-default_internal_user = dovecot
-default_login_user = dovenull
-first_valid_uid = 0
-mail_location = maildir:{folder}/mail/%u
-mail_uid = nobody
-mail_gid = nogroup
-passdb {{
-  driver = static
-  args = password={password}
-}}
-userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home={folder}/home/%u
-}}
-service imap-login {{
-  inet_listener imap {{
-    port = {imap_port}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-service lmtp {{
-  inet_listener lmtp {{
-    address = 127.0.0.1
-    port = {lmtp_port}
-  }}
-}}
-namespace inbox {{
-  inbox = yes
-  separator = /
-  mailbox Processed {{
-    auto = create
-  }}
-}}
-"""
 
 
 class DovecotServer(Server):

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 START_S = 15.0
 _PASSWORD = "demo"  # noqa: S105 - of a server on loopback that lives as long as the demo
 _FOLDERS = ("run", "state", "mail", "home")
-_CONF = """
+DOVECOT_CONF = """\
 base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/dovecot.log
@@ -62,8 +62,12 @@ service lmtp {{
 namespace inbox {{
   inbox = yes
   separator = /
+  mailbox Processed {{
+    auto = create
+  }}
 }}
 """
+"""A private dovecot of one folder; the tests start theirs with it too."""
 
 
 class Mailbox:
@@ -144,7 +148,9 @@ def _launch(program: str, folder: Path, ports: tuple[int, int]) -> "subprocess.P
         shutil.chown(folder / name, "nobody", "nogroup")
     config = folder / "dovecot.conf"
     config.write_text(
-        _CONF.format(folder=folder, password=_PASSWORD, imap_port=ports[0], lmtp_port=ports[1])
+        DOVECOT_CONF.format(
+            folder=folder, password=_PASSWORD, imap_port=ports[0], lmtp_port=ports[1]
+        )
     )
     return subprocess.Popen(  # noqa: S603 - a program of the system, found by name
         [program, "-F", "-c", str(config)],
